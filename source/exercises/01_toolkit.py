@@ -118,11 +118,11 @@ grade("01_toolkit.cross_entropy", cross_entropy)
 # *3 points, difficulty 3 of 5, about 12 minutes*
 #
 # Four training loops, each with one fault, and all different. They run without an error. `batches` is a list of `(x,
-# targets)`; `model(x)` gives scores; one call goes once through the batches and returns the losses, each measured before its
-# step. For each loop name its fault from the first table, and from the second the observation that is true of this loop and
-# of no other here, a right one included: the cell after the loops prints a few numbers, the rest you find out by running
-# them. Both tables offer more than is needed. Write the words as they stand there, in quotation marks (capital letters do
-# not matter).
+# targets)`; `model(x)` gives scores; one call goes once through the batches and returns the losses, each measured
+# before its step. For each loop, pick its fault from the first table, and from the second the observation that is
+# true of this loop and of no other here, a right one included: the cell after the loops prints a few numbers, the
+# rest you find out by running them. Both tables offer more than is needed. Write the words as they stand there, in
+# quotation marks (capital letters do not matter).
 #
 # | fault | what it means |
 # |---|---|

@@ -121,11 +121,11 @@ grade("02_attention.scaled_dot_product_attention", scaled_dot_product_attention)
 # ## Question 3: four broken attentions
 # *5 points, difficulty 3 of 5, about 12 minutes*
 #
-# Four attentions, each with one fault, and all different. They run without an error. The cell
-# after them prints a few symptoms beside torch's own attention; run them on inputs of your own too. For each attention name
-# its fault from the first table, and from the second the observation that is true of this attention and of no other here,
-# torch's included. Both tables offer more than is needed. Write the words as they stand there, in quotation marks
-# (capital letters do not matter).
+# Four attentions, each with one fault, and all different. They run without an error. The cell after them prints a few
+# symptoms beside torch's own attention; run them on inputs of your own too. For each attention, pick its fault from
+# the first table, and from the second the observation that is true of this attention and of no other here, torch's
+# included. Both tables offer more than is needed. Write the words as they stand there, in quotation marks (capital
+# letters do not matter).
 #
 # | fault | what it means |
 # |---|---|

@@ -115,11 +115,11 @@ grade("03_masks.masked_attention", masked_attention)
 # ## Question 3: three broken masks
 # *4 points, difficulty 3 of 5, about 10 minutes*
 #
-# Three ways to apply a mask, each with one fault, and all different. All of them run. For each name its fault from the
-# first table, and from the second the observation that is true of this one and of no other here, a right attention
-# included: the cell after them prints a few symptoms, the rest you find out with inputs of your own (one of the three
-# looks right in everything that is printed). Both tables offer more than is needed. Write the words as they stand
-# there, in quotation marks (capital letters do not matter).
+# Three ways to apply a mask, each with one fault, and all different. All of them run. For each of them, pick its
+# fault from the first table, and from the second the observation that is true of this one and of no other here, a
+# right attention included: the cell after them prints a few symptoms, the rest you find out with inputs of your own
+# (one of the three looks right in everything that is printed). Both tables offer more than is needed. Write the words
+# as they stand there, in quotation marks (capital letters do not matter).
 #
 # | fault | what it means |
 # |---|---|

@@ -144,11 +144,12 @@ grade("04_multi_head.multi_head_attention", MultiHeadAttention)
 # ## Question 3: three broken attentions
 # *3 points, difficulty 3 of 5, about 10 minutes*
 #
-# Three self-attentions with several heads, each with one fault, and all different. They run, and their shapes are right.
-# `layer` has the lesson's four matrices, `w_q`, `w_k`, `w_v` and `w_o`, and `layer.n_heads`; nothing else of it may be used. For each name its fault from
-# the first table, and from the second the observation that is true of this one **and of no other here**, a right attention
-# included. The cell after them prints one symptom; compare with `Packaged` to find the others. Both tables offer more than
-# is needed. Write the words as they stand there, in quotation marks (capital letters do not matter).
+# Three self-attentions with several heads, each with one fault, and all different. They run, and their shapes are
+# right. `layer` has the lesson's four matrices, `w_q`, `w_k`, `w_v` and `w_o`, and `layer.n_heads`; nothing else of
+# it may be used. For each of them, pick its fault from the first table, and from the second the observation that is
+# true of this one **and of no other here**, a right attention included. The cell after them prints one symptom;
+# compare with `Packaged` to find the others. Both tables offer more than is needed. Write the words as they stand
+# there, in quotation marks (capital letters do not matter).
 #
 # | fault | what it means |
 # |---|---|

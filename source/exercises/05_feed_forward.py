@@ -126,10 +126,10 @@ grade("05_feed_forward.gelu", gelu, gelu_tanh)
 # ## Question 3: three broken layers
 # *3 points, difficulty 3 of 5, about 12 minutes*
 #
-# Three feed-forward layers, each with one fault, and all different. They run, and what comes out has the right shape. For each
-# name its fault from the first table, and from the second the observation that is true of this layer, and false of the other two
-# and of the package's (write the tests that you need into a cell of your own). Both tables offer more than is needed. Write the
-# words as they stand there, in quotation marks (capital letters do not matter).
+# Three feed-forward layers, each with one fault, and all different. They run, and what comes out has the right shape.
+# For each layer, pick its fault from the first table, and from the second the observation that is true of this layer,
+# and false of the other two and of the package's (write the tests that you need into a cell of your own). Both tables
+# offer more than is needed. Write the words as they stand there, in quotation marks (capital letters do not matter).
 #
 # | fault | what it means |
 # |---|---|

@@ -143,11 +143,11 @@ grade("06_residual.variance", variance)
 # ## Question 3: three broken residuals
 # *3 points, difficulty 3 of 5, about 10 minutes*
 #
-# Three residuals, each with one fault, and all different. They run, and give the right shape; what
-# each is meant to be stands in its first line. For each name its fault from the first table, and from the second the observation
-# that is true of this one, and false of the other two and of what they are meant to be (write the tests that you need into a cell
-# of your own). Both tables offer more than is needed. Write the words as they stand there, in quotation marks (capital letters do
-# not matter).
+# Three residuals, each with one fault, and all different. They run, and give the right shape; what each is meant to
+# be stands in its first line. For each of them, pick its fault from the first table, and from the second the
+# observation that is true of this one, and false of the other two and of what they are meant to be (write the tests
+# that you need into a cell of your own). Both tables offer more than is needed. Write the words as they stand there,
+# in quotation marks (capital letters do not matter).
 #
 # | fault | what it means |
 # |---|---|

@@ -275,10 +275,10 @@ grade("07_layer_norm.rms_norm", rms_norm)
 # `final_norm`. It promises two things. What `final_norm` gets is a plain sum, of the `x` that the stack was given and of
 # everything that the sub-layers have said. And no sub-layer reads this sum itself: it reads what its own norm makes of it.
 #
-# For each piece name its fault from the first table, and from the second the observation that is true of this piece and of no
-# other here. The cell after them prints a few symptoms (one of the four looks healthy in every line); the rest you find out
-# with inputs of your own. Both tables offer more than is needed. Write the words as they stand there, in quotation marks
-# (capital letters do not matter).
+# For each piece, pick its fault from the first table, and from the second the observation that is true of this piece
+# and of no other here. The cell after them prints a few symptoms (one of the four looks healthy in every line); the
+# rest you find out with inputs of your own. Both tables offer more than is needed. Write the words as they stand
+# there, in quotation marks (capital letters do not matter).
 #
 # | fault | what it means |
 # |---|---|

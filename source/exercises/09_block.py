@@ -390,11 +390,11 @@ grade("09_block.count_parameters", count_parameters)
 # ## Question 7: three broken assemblies
 # *Optional: 3 points, difficulty 3 of 5, about 10 minutes*
 #
-# Three assemblies, each with one fault, and all different. They run, give the right shapes, and can
-# be trained; what each is meant to be stands in its first line. For each name its fault from the first table, and from the second
-# the observation that is true of this one, and false of the other two and of what they are meant to be (write the tests that you
-# need into a cell of your own). Both tables offer more than is needed. Write the words as they stand there, in quotation marks
-# (capital letters do not matter).
+# Three assemblies, each with one fault, and all different. They run, give the right shapes, and can be trained; what
+# each is meant to be stands in its first line. For each assembly, pick its fault from the first table, and from the
+# second the observation that is true of this one, and false of the other two and of what they are meant to be (write
+# the tests that you need into a cell of your own). Both tables offer more than is needed. Write the words as they
+# stand there, in quotation marks (capital letters do not matter).
 #
 # | fault | what it means |
 # |---|---|

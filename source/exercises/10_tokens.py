@@ -210,12 +210,12 @@ grade("10_tokens.bits", probability, bits_per_character)
 # ## Question 4: five broken tokenizers
 # *Optional: 4 points, difficulty 3 of 5, about 25 minutes*
 #
-# Each of these gives the tokens of a text, and has one fault; all five faults are different. Run them on texts and merges of
-# your own. For each name its fault from the first table, and from the second the observation that is true of this
-# tokenizer and of no other here; a right tokenizer does not show it either. Both tables offer more than is needed. Write the
-# words as they stand there, in quotation marks (capital letters do not matter). There, `bc` is the merge of `b` and `c`, and
-# `a bc` that of `a` and `bc`; merges stand in the order in which they were learnt, whether or not a text could teach them so. A
-# word that becomes `ab cd` has become these two tokens.
+# Each of these gives the tokens of a text, and has one fault; all five faults are different. Run them on texts and
+# merges of your own. For each tokenizer, pick its fault from the first table, and from the second the observation
+# that is true of this tokenizer and of no other here; a right tokenizer does not show it either. Both tables offer
+# more than is needed. Write the words as they stand there, in quotation marks (capital letters do not matter). There,
+# `bc` is the merge of `b` and `c`, and `a bc` that of `a` and `bc`; merges stand in the order in which they were
+# learnt, whether or not a text could teach them so. A word that becomes `ab cd` has become these two tokens.
 #
 # | fault | what it means |
 # |---|---|

@@ -225,9 +225,10 @@ grade("12_decoding.blame", blame, widen)
 # texts comes back, ended or not: the one with the largest sum of log-probabilities, divided by its length to the power of
 # `penalty`.
 #
-# For each name its fault from the first table, and from the second the observation that is true of this search and of no
-# other here; a right one does not show it either. Both tables offer more than is needed. Write the words as they stand
-# there, in quotation marks (capital letters do not matter). For `fork` take `n = 3`, for the others 3 beams and `n = 4`.
+# For each search, pick its fault from the first table, and from the second the observation that is true of this
+# search and of no other here; a right one does not show it either. Both tables offer more than is needed. Write the
+# words as they stand there, in quotation marks (capital letters do not matter). For `fork` take `n = 3`, for the
+# others 3 beams and `n = 4`.
 #
 # | fault | what it means |
 # |---|---|

@@ -176,9 +176,9 @@ grade("13_training.accumulate", accumulate)
 # | Hugo | `"learning rate too high"`: the loss goes up and down |
 # | Ines | `"held-out pairs in the training set"`: the held-out loss is *below* the training loss |
 #
-# For each patient name what is right, out of the first table, and a probe that **rules out her suspicion**, out of the second.
-# Both tables offer more than is needed, and a probe may serve several times. Write the words as they stand there, in quotation
-# marks.
+# For each patient, pick what is right from the first table, and from the second a probe that **rules out her
+# suspicion**. Both tables offer more than is needed, and a probe may serve several times. Write the words as they
+# stand there, in quotation marks.
 #
 # | diagnosis | what it means |
 # |---|---|
@@ -300,7 +300,7 @@ grade("13_training.patients", diagnoses)
 # | Kofi | `"learning rate too low"`: after 240 steps still worse than a table of pairs |
 # | Lila | `"learning rate too high"`: the curve begins outside the picture |
 #
-# For each name what is right, and a probe that rules out her suspicion.
+# For each, pick what is right, and a probe that rules out her suspicion.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

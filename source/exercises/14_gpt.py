@@ -151,11 +151,11 @@ grade("14_gpt.answers", answers)
 # likeliest one. Each has one fault, and all five faults are different. A right writer reads a text's last `max_len` tokens,
 # and continues every prompt as if it were alone.
 #
-# For each name its fault from the first table, and from the second the observation that is true of this writer and of no
-# other here; a right one does not show it either. Both tables offer more than is needed. Write the words as they stand
-# there, in quotation marks (capital letters do not matter). `fresh(...)` makes models to try them on: with one block or
-# two, with a table of positions or with `positions="none"`. Only one observation is about texts longer than `max_len`: the
-# one that names it.
+# For each writer, pick its fault from the first table, and from the second the observation that is true of this
+# writer and of no other here; a right one does not show it either. Both tables offer more than is needed. Write the
+# words as they stand there, in quotation marks (capital letters do not matter). `fresh(...)` makes models to try them
+# on: with one block or two, with a table of positions or with `positions="none"`. Only one observation is about texts
+# longer than `max_len`: the one that names it.
 #
 # | fault | what it means |
 # |---|---|

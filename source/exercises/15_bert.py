@@ -241,10 +241,10 @@ grade("15_bert.entity_report", entity_report)
 # for each passage, in the order of the passages. Each has one fault, and all five faults are different. A right search takes the
 # mean over the real tokens of each text, and the cosine of the passage's vector and the question's.
 #
-# For each name its fault from the first table, and from the second the observation that is true of this search and of no other
-# here; a right one does not show it either. Both tables offer more than is needed. Write the words as they stand there, in
-# quotation marks (capital letters do not matter). `fresh()` makes a model to try them on, and `batch(texts)` fills up rows; it
-# has no fault. Passages of up to 16 ids fit.
+# For each search, pick its fault from the first table, and from the second the observation that is true of this
+# search and of no other here; a right one does not show it either. Both tables offer more than is needed. Write the
+# words as they stand there, in quotation marks (capital letters do not matter). `fresh()` makes a model to try them
+# on, and `batch(texts)` fills up rows; it has no fault. Passages of up to 16 ids fit.
 #
 # | fault | what it means |
 # |---|---|

@@ -208,10 +208,10 @@ grade("16_fine_tuning.answer_labels", answer_labels)
 # `(..., d_in)` to `(..., d_out)`. `merge()` puts what was learnt into the weight of the old layer, for those who want to run the
 # model afterwards without extra work. Each class has one fault, and all five faults are different.
 #
-# For each name its fault from the first table, and from the second the observation that is true of this class and of no other
-# here; a right one does not show it either. Both tables offer more than is needed. Write the words as they stand there, in
-# quotation marks (capital letters do not matter). `trained(make)` makes a LoRA around a fresh old layer and trains it for 20
-# steps; `filled(make, A, B, alpha)` makes one with the matrices `A` and `B`.
+# For each class, pick its fault from the first table, and from the second the observation that is true of this class
+# and of no other here; a right one does not show it either. Both tables offer more than is needed. Write the words as
+# they stand there, in quotation marks (capital letters do not matter). `trained(make)` makes a LoRA around a fresh
+# old layer and trains it for 20 steps; `filled(make, A, B, alpha)` makes one with the matrices `A` and `B`.
 #
 # | fault | what it means |
 # |---|---|

@@ -126,7 +126,7 @@ def test_nano_sees_the_bracket_and_the_name_in_nearly_all_cases():
     brackets = [context[context.rindex("(") :] for context, _ in ladder.brackets()]
     names = [f"{context[context.index(name) :]} {name}" for context, _, name in ladder.names()]
     unseen = [text for text in brackets + names if len(task.tokenizer.encode(text)) > task.model.config.max_len]
-    assert len(unseen) <= 2  # 1 in Python 3.11's documentation, as the lesson says
+    assert len(unseen) <= 2  # 1 in Python 3.11's documentation
 
 
 def test_a_table_reads_as_ngram_bits_does():
@@ -167,7 +167,6 @@ def test_what_the_lesson_says_of_the_controls():
     assert min(runs["invented words, twice"]) == 9
     assert (min(runs["kinds, true names"]), max(runs["kinds, true names"])) == (22, 23)
     assert (min(runs["kinds, names exchanged"]), max(runs["kinds, names exchanged"])) == (14, 20)
-    assert sum(runs["other cities"]) / N == pytest.approx(17.6)
     assert sorted(rights(EXCHANGED["8 as drawn"])) == [3, 3, 5, 6, 15]
     assert (min(rights(EXCHANGED["all 16"])), max(rights(EXCHANGED["all 16"]))) == (7, 14)
     shuffled = rights(EXCHANGED["two of each, shuffled"])

@@ -18,7 +18,7 @@
 #
 # * compare models that cut text differently, and find the mistake in a perplexity that was not counted well;
 # * get a model to do a new task without changing a single weight, and test what in your examples made it work;
-# * read in a configuration what separates GPT-2 from a later Llama, and how much memory a text costs.
+# * say how a later Llama differs from GPT-2, and read in a configuration how much memory a text costs.
 #
 # About 50 minutes. It builds on the tables of [lesson 10](10_tokens.ipynb), the block of [lesson 09](09_block.ipynb)
 # and the probes of [lesson 13](13_training.ipynb).
@@ -83,8 +83,8 @@ for name, rung in rungs.items():
 # documentation, in bits a character: the one measure that does not care how a model cuts its text. Nano is given a
 # fair chance here, a thousand steps and three seeds (recorded).
 #
-# One thing is suspicious. SmolLM2 has read much of the internet, so probably these very pages. So we add two texts
-# that are younger than SmolLM2 and cannot have been in its training: the docstrings of this course's package, and its
+# One thing is suspicious. SmolLM2 has read much of the internet, and probably these very pages. So we add two texts
+# that are younger than it and cannot have been in its training: the docstrings of this course's package, and its
 # lessons.
 
 # %%
@@ -123,9 +123,9 @@ for run in rows["nano"]:
     assert behind == [True, False, False], run
 
 # %% [markdown]
-# **At home nano does not beat the table below it.** It needs 2.35 bits on the documentation, and the n-grams 2.25. But on
-# the two younger texts it is ahead, with each of the three seeds. So ask not only *which* of two models is better, but on
-# which text.
+# **At home nano does not beat the table below it, even with four times the steps.** It needs 2.35 bits on the
+# documentation, and the n-grams 2.25. But on the two younger texts it is ahead, with each of the three seeds. So ask
+# not only *which* of two models is better, but on which text.
 #
 # **SmolLM2 is more than a bit ahead of every other rung, even on texts that it cannot have read.** What does it *do*
 # with all it sees? Here are two things that no table of four characters can do, each with its control (forty
@@ -154,14 +154,20 @@ figure.suptitle("What stood 40 to 100 characters ago (forty cases each): only Sm
 left.set(title="a bracket to be closed (grey: none was open)", ylabel="probability of a closing bracket")
 _ = right.set(title="a name that comes again", ylabel="bits saved, against another name")
 
+# %% jupyter={"source_hidden": true}
+for source, found in recorded("younger_probes")["result"].items():
+    opened, control = (sum(side) / len(side) for side in zip(*found["closing bracket"], strict=True))
+    saved = sum(control - met for met, control in found["name"]) / len(found["name"])
+    print(f"SmolLM2, {source}: closing bracket {opened:.2f}, control {control:.3f}; bits saved on a name {saved:.1f}")
+
 # %% [markdown]
 # SmolLM2 looks back. It gives the closing bracket 0.58 on average, and 0.001 where none was opened. A name that it
 # met once costs it 14 bits less. Or does it know these pages by heart? In the younger texts the brackets have 0.33
 # and 0.52, and the names cost 9 and 8 bits less.
 #
 # For the two tables the differences are exactly 0, because they cannot see so far. And nano? It can: its window of 64
-# tokens holds the bracket and the name in all cases but one. But it makes next to nothing of them, 0.015 against
-# 0.013, and a tenth of a bit. Being able to look back is one thing, having learnt what to do with it another.
+# tokens nearly always holds the bracket and the name. But it makes next to nothing of them, 0.015 against 0.013, and
+# a tenth of a bit. Being able to look back is one thing, having learnt what to do with it another.
 #
 # ## 3. A number for a text
 #
@@ -203,17 +209,16 @@ assert 5 < right < 60
 # later windows first read what an earlier one has judged: only 3 of 24 are judged cold, and 40 tokens are
 # read.](figures/14_gpt_windows.svg)
 #
-# A window of 8 reads 8 tokens and can judge the one after each. So the last box of a row is judged and not read. (In the
-# exercise the nine boxes together are a *piece* of 9 ids.)
+# A window of 8 reads 8 tokens and can judge the one after each. So the last box of a row is judged and not read.
 #
 # Neither of the last two lines is wrong, but a paper has to say which it is. Here the text was cut into windows, as
-# one must where it is longer than the model's. After each cut the model is cold, and predicts the first tokens of a
-# window from hardly anything. Where windows overlap, each judges only what no earlier one has judged, and the number
-# falls; the price is that most tokens are read several times. (How to count each token exactly once is the first
-# exercise.)
+# one must where it is longer than a model can read. After each cut the model is cold, and predicts the first tokens
+# of a window from hardly anything. Where windows overlap, each judges only what no earlier one has judged, and the
+# number falls; the price is that most tokens are read several times. (How to count each token exactly once is the
+# first exercise.)
 #
-# The other mistake is to compare two models by it. Here is nano, the one that you have just trained for 250 steps, on
-# the same text:
+# The other mistake is to compare two models by their perplexities. Here is nano, the one that you have just trained
+# for 250 steps, on the same text:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next, and with the training
@@ -283,8 +288,8 @@ predict("14_gpt.examples", actual=answer)
 # All of them, and two examples were enough. (You were lucky. With another two the same model has 1 of 24 right; more
 # of that below.) Nothing was trained. The same weights that wrote numbers a moment ago now give opposites, because
 # opposites are how *this page* goes on. This is **in-context learning**. The name comes from the paper on GPT-3
-# (Brown et al. 2020): examples in the text itself, called the **prompt**, do the work of training. With a few
-# examples it is called **few-shot prompting**; with a description of the task and no example, *zero-shot*.
+# (Brown et al. 2020): examples in the **prompt**, the text that the model is to continue, do the work of training.
+# With a few examples it is called **few-shot prompting**; with a description of the task and no example, *zero-shot*.
 #
 # </details>
 #
@@ -361,27 +366,37 @@ predict("14_gpt.shuffled", actual="as many" if share > 0.8 else "about half" if 
 #
 # Why? We guessed that a list of capitals *says by itself* what is wanted, and a list of words like `wrong`, `female`,
 # `old` does not. So we put the eight answers after questions of another task, `go: Berlin` (green): 13.2 capitals and
-# 0.2 opposites. So far, so good. But `houses, teeth, boxes` says as clearly what is wanted. Behind questions of
-# another task it does give 10.8 plurals; in wrong pairs, with the very same answers on the page, only 4.2. So what
-# the answers say by themselves cannot be all. Nor do the cities have to be capitals: with other cities after the
-# wrong countries (`France: Osaka`) it is 17.6 again. So the guess was wrong, and we have no better one.
+# 0.2 opposites. So far, so good. But `houses, teeth, boxes` says as clearly what is wanted. After questions of
+# another task it does give 10.8 plurals; in wrong pairs, with the very same answers on the page, only 4.2. So the
+# guess is not enough, and we have no better one.
 #
 # </details>
+
+# %% jupyter={"source_hidden": true}
+controls = recorded("in_context_controls")["result"]
+print("Right of 24    after unrelated pairs, at most    told in words    asked in a conversation")
+for name, row in grid.items():
+    unrelated = max(one["right"] for one in controls[f"{name} after unrelated pairs"]["counts"])
+    in_words, named = row["counts"]["in words"][0]["right"], controls[f"{name} in the template"]["named"]
+    print(f"{name:11}{unrelated:34}{in_words:17}{named:27}")
+hands = dict(zip(grid["plurals"]["asked"], grid["plurals"]["said"]["another task"], strict=True))
+print("Plurals after a page of kinds:", ", ".join(f"{word}: {hands[word]}" for word in ("hand", "foot", "story")))
 
 # %% [markdown]
 # Perhaps only the form of the page counts? No: after eight pairs without a task, such as `cloud: spoon`, at most 3 of
 # 24 answers were right, in any of the five tasks. And after examples of *another* task the model goes on with that
 # one. Asked for plurals after a page of kinds, it says `hand: person, foot: animal, story: poem`.
 #
-# Why not simply say what we want? Written above the question, `The opposite of each word:` gave none of 24. Asked as
-# a question in a conversation, the form that this model was trained on (section 5), it named 17.
+# Why not simply say what we want? Written above the question, `The opposite of each word:` gave none of 24 right, and
+# `The plural of each word:` 12. Asked in a conversation, the form that this model was trained on (section 5), it
+# named 17 opposites and 22 plurals, but only 4 kinds.
 #
 # One often reads that examples do not teach a task; they only say which of the known ones is meant. So here is a task
 # that cannot be in the weights: kinds with their names exchanged. An animal is called `blue`, a plant `seven`, a tool
 # `music`, a country `river`.
 
 # %% jupyter={"source_hidden": true}
-controls, draws = recorded("in_context_controls")["result"], recorded("exchanged_names")["result"]
+draws = recorded("exchanged_names")["result"]
 pages = {
     "true names, two of each kind": controls["kinds, true names"]["counts"],
     "true names, 8 as drawn": grid["kinds"]["counts"]["8 examples"],
@@ -411,27 +426,26 @@ _ = ax.set(
 #
 # But it is no reliable pupil. Those pages were balanced. Eight examples as they happened to be drawn, say three
 # plants and one country, gave 3 to 6 right, and once 15; with the true names these same pages gave 21 to 23. Nor did
-# twice as many make up for the balance: all sixteen that there were, seven of them plants, gave 7 to 14, more than
-# most of the unbalanced eights, and less than most of the balanced ones. If you had run only one of these pages, you
-# would now say with confidence that examples teach, or that they do not.
+# twice as many examples make up for that: all sixteen that there were, seven of them plants, gave 7 to 14. If you had
+# run only one of these pages, you would now say with confidence that examples teach, or that they do not.
 #
 # <details><summary>Deeper: "the labels do not matter", or do they?</summary>
 #
 # Others have found that random answers do hardly any harm, in large models that sort texts into classes or choose
 # among answers (Min et al. 2022). Models that are larger again do the opposite: they begin to follow flipped labels
-# (Wei et al. 2023). Whoever tells you "the labels do not matter" or "they do" should say for which task, and our five
-# tasks of one small model do not settle it for others.
+# (Wei et al. 2023). Whoever tells you "the labels do not matter" or "they do" should say for which task.
 #
 # </details>
 #
-# Luck counts, too. Look at the dots of two examples in the larger figure: 1 to 23 opposites right, and only the
-# examples differ. The page that you saw was the luckiest of five. One good prompt is an anecdote.
+# Luck counts, too. Look at the dots of two examples in the figure of five tasks: 1 to 23 opposites right, and only
+# the examples differ. The page that you saw was the luckiest of five. One good prompt is an anecdote.
 
 # %% [markdown]
-# ## 5. From GPT-2 to Llama, in a config
+# ## 5. What a long text costs, and how a model answers
 #
 # How new is the machine that did all this? Not very. SmolLM2 is built like the later Llamas, and a Llama is a GPT-2
-# with a few parts exchanged, here in colour (keys and values are shared only since Llama 2):
+# of another size with five settings changed, which [lesson 09](09_block.ipynb) listed. Here they are in colour (keys
+# and values are shared only since Llama 2):
 #
 # ![One block of GPT-2 and one of SmolLM2, side by side, built alike: a norm and attention, a norm and feed-forward, each
 # result added to the stream. Coloured in SmolLM2 is what differs. GPT-2: 12 such blocks of width 768, layer norm, 12
@@ -439,24 +453,15 @@ _ = ax.set(
 # SmolLM2: 30 blocks of width 576, RMSNorm, 9 heads of queries over 3 of keys and values, rotary positions, swiglu, no
 # biases, up to 8,192 tokens.](figures/14_gpt_configs.svg)
 #
-# You have built each of them: RMSNorm in [lesson 07](07_layer_norm.ipynb), rotary positions in
-# [08](08_positions.ipynb), SwiGLU in [05](05_feed_forward.ipynb), shared keys and values in
-# [04](04_multi_head.ipynb). In the package the two are one class, `GPT`, and all that differs is the configuration:
-
-# %%
-gpt2, llama = (TransformerConfig.preset(name) for name in ("gpt2", "smollm2-135m"))
-for name, value in vars(gpt2).items():
-    if value != vars(llama)[name]:
-        print(f"{name:16}{value!s:>12}{vars(llama)[name]!s:>12}")
-
-# %% [markdown]
-# (`n_kv_heads` None: as many as heads.) With a network, `load("gpt2")` fetches the real GPT-2 into the same class.
+# In the package the two are one class, `GPT`, and all that differs is the configuration. (With an internet connection,
+# `load("gpt2")` fetches the real GPT-2 into it.)
 #
-# One line of this list decides how long a text you can afford. While a model writes, it keeps keys and values of
+# One of the five makes long texts cheaper: shared keys and values. While a model writes, it keeps keys and values of
 # every token in every block, the KV cache of [lesson 03](03_masks.ipynb): $2 \cdot L \cdot H_\text{kv} \cdot
 # d_\text{head}$ numbers a token.
 
 # %%
+gpt2, llama = (TransformerConfig.preset(name) for name in ("gpt2", "smollm2-135m"))
 cache = smol.decoder.new_cache()
 with torch.no_grad():
     smol.decode(smol_ids[None, :100], cache=cache)
@@ -470,9 +475,7 @@ assert measured == 2 * 30 * 3 * 64 * 4
 
 # %% [markdown]
 # SmolLM2 has two and a half times the blocks of GPT-2, and still a smaller cache. That is what sharing keys and
-# values is for. (Several prompts that are continued in one batch are filled up on the *left*, so that the next token
-# of every row is read off the last column. The mask and the positions have to take account of it: question 4 of the
-# exercises.)
+# values is for.
 #
 # **From continuing to answering.** Our edition of SmolLM2 was trained further, on conversations. How does a model that
 # only continues texts know that it is being asked? It does not. The conversation *is* a text, written in a fixed form,
@@ -520,17 +523,16 @@ explorer
 #
 # Nano was trained on your machine just now, so yours may say other things. Ours:
 #
-# 1\. Pairs and nano: `tenthequckeclumofon`, `emotion:  Return ap whatt`. The n-grams write mostly words (they copy five
+# 1\. Pairs and nano: `tenthequckeclumofon`, `icsed`, `whatt`. The n-grams write mostly words (they copy five
 # characters at a time), and SmolLM2 writes nothing else.
 #
 # 2\. SmolLM2 has little doubt. The others go on with a space, a comma or a full stop, and give a bracket a few percent at
 # most.
 #
-# 3\. SmolLM2 alone: it met the name once, a line earlier, and writes `andra`. What the others write has nothing to do with
-# it.
+# 3\. Ours was `Her name is Quilandra. We all like Quil`. SmolLM2 alone writes `andra`.
 #
-# 4\. All four. Pairs write spaces from the second character on, the n-grams `the set the set`, nano a sentence again and
-# again. SmolLM2 holds out for a hundred characters, and then also comes back to where it was.
+# 4\. The first three. Pairs write spaces from the third character on, the n-grams `the set the set`, nano a sentence
+# again and again. SmolLM2 repeats only a phrase, `create a new instance`, in these 160 characters.
 #
 # </details>
 
@@ -562,15 +564,16 @@ minilm, minilm_tokenizer = load("minilm")
 texts = ("The bank of the river", "The bank of the nation")
 with torch.no_grad():
     gpt = [smol.decode(torch.tensor([smol_tokenizer.encode(text)])) for text in texts]
-    bert = [minilm(torch.tensor([minilm_tokenizer.encode(text)])) for text in texts]
+    bert = [minilm(torch.tensor([minilm_tokenizer.encode(text)])) for text in texts]  # [SEP] is its last token
 for name, (one, other), last in (("SmolLM2", gpt, -1), ("MiniLM, an encoder", bert, -2)):
     change, size = (one - other)[:, :last].abs().max(), one[:, :last].abs().max()
     print(f"{name:19} 'The bank of the' changes by {change / size:.1%} of the largest entry")
     assert (change == 0) if name == "SmolLM2" else (change > 0.05 * size)
 
 # %% [markdown]
-# For SmolLM2 the bank is the same bank, whatever comes after it. So while it writes, nothing that it has *computed* becomes
-# invalid, and a cache can keep it. The encoder would have to read everything anew for each word. What is gained by reading both ways is the next lesson.
+# For SmolLM2 the bank is the same bank, whatever comes after it. So while it writes, nothing that it has *computed*
+# becomes invalid, and a cache can keep it. The encoder would have to read everything anew for each word. What is
+# gained by reading both ways is the subject of the next lesson.
 #
 # ## 8. In the package
 #
@@ -608,6 +611,10 @@ assert in_context.right(said, questions) <= 6
 # third page it copied nearly all. Counted aloud, four are right (or five, for *heaves* goes by *leaf, leaves*), and now look at
 # the wrong ones. Some are plurals of another word: *gorges* for *gorp*, *feet* for *fep*. **With ordinary words it looked as if it had
 # the rule; with invented ones it seldom found the plural.**
+#
+# So how far does "predict the next token" carry? SmolLM2, which was trained on conversations as well, closes a
+# bracket that was opened forty characters ago or more, says `pull` for `push`, and after a page of new names calls a
+# lion `blue`; but it does not know the plural of *gorp*.
 #
 # Now write a page of your own: put your pairs into `in_context.page([...])`, and ask with `in_context.answers` as
 # above.

@@ -24,7 +24,8 @@ from transformer_lab import GPT, TransformerConfig
 #
 # A text is longer than the model can read at once, so it is read in pieces. `nats_of(piece)` runs the model over a list of at
 # most `window` ids. It returns a list that is one shorter: what each id costs, in nats, *given those before it in the piece*.
-# The first id has nothing before it, and no number.
+# The first id has nothing before it, and no number. (A piece of 9 ids is a window of 8 in the lesson's drawing: its last id
+# is judged and not read.)
 #
 # Write `perplexity(nats_of, ids, window, stride)`, the perplexity of the text `ids`, a list of at least two:
 #
@@ -82,7 +83,7 @@ from transformer_lab.grading import grade
 grade("14_gpt.perplexity", perplexity)
 
 # %% [markdown]
-# ## Question 2: which answer does it hold to be the likeliest?
+# ## Question 2: which answer does it find likeliest?
 # *6 points, difficulty 3 of 5, about 10 minutes*
 #
 # A model that has read some examples need not write its answer. One can also lay several answers before it, and ask how
@@ -144,186 +145,83 @@ from transformer_lab.grading import grade
 grade("14_gpt.answers", answers)
 
 # %% [markdown]
-# ## Question 3: five broken writers
-# *5 points, difficulty 3 of 5, about 10 minutes*
+# ## Question 3: what did the examples give?
+# *3 points, difficulty 3 of 5, about 10 minutes*
 #
-# Each of these takes a GPT of the package and a list of prompts, and continues each prompt with `n` tokens: always the
-# likeliest one. Each has one fault, and all five faults are different. A right writer reads a text's last `max_len` tokens,
-# and continues every prompt as if it were alone.
+# Your page of examples works. Before you explain why, you try other pages. `answer(page, question)` is a model: `page` is a
+# list of examples, each a pair of a question and its answer, and may be empty. What comes back is the word that the model
+# writes after `question`. The same page and question always give the same word.
 #
-# For each writer, pick its fault from the first table, and from the second the observation that is true of this
-# writer and of no other here; a right one does not show it either. Both tables offer more than is needed. Write the
-# words as they stand there, in quotation marks (capital letters do not matter). `fresh(...)` makes models to try them
-# on: with one block or two, with a table of positions or with `positions="none"`. Only one observation is about texts
-# longer than `max_len`: the one that names it.
+# Write `what_counts(answer, shown, asked, foreign)`. `shown` are the examples of your page. `asked` are pairs of a question and
+# its right answer; none of their questions stands on a page. `foreign` is a list of words, as many as there are examples: answers
+# of another task. A page **works** if with it at least half as many of the questions in `asked` are answered right as with
+# `shown`; with `shown` at least one is. Return the first of these that is true:
 #
-# | fault | what it means |
-# |---|---|
-# | `"padding stands after the prompts"` | and the next token is read off the last column |
-# | `"only the last token is read"` | nothing is known of those before it |
-# | `"dropout is left on"` | parts of the model are silenced at random |
-# | `"all blocks run once for each block"` | a model of two blocks makes four runs, one of three makes nine |
-# | `"a long text is cut at its wrong end"` | its beginning is read where its end should be |
-# | `"the first row of the logits is taken"` | in place of the last one |
-# | `"new tokens stand at position 0"` | though text stands before them |
-# | `"the last block is left out"` | one block fewer than there are |
+# * `"nothing"`: the empty page works, so the model needs no examples;
+# * `"the pairs"`: the examples with their answers shuffled do not work. The questions stay as they are, and no question has an
+#   answer equal to its own. Several examples may have the same answer, such as two animals; there is always such an order;
+# * `"the answers"`: the examples with foreign answers do not work. The questions stay as they are, and have the words of
+#   `foreign`, in their order (the lesson's green dots the other way round);
+# * `"the form"`: none of the above, so any page of such lines will do.
 #
-# | observation | how to make it |
-# |---|---|
-# | `"alone a short prompt is continued right, beside a longer one it is not"` | the same prompt, in two lists |
-# | `"a short prompt alone is continued right"` | a list with one prompt of 4 ids |
-# | `"right with one block, wrong with two"` | one prompt of 4 ids, two models |
-# | `"wrong with a table of positions, right without positions"` | one prompt of 4 ids, two models |
-# | `"prompts that end in the same token are continued alike"` | two lists, with one prompt of 4 ids each |
-# | `"asked twice, it writes two different texts"` | the same call two times |
-# | `"right up to max_len tokens, after them always the same token"` | one prompt of 4 ids, `n = 16` |
-#
-# Then write `a` again as `repaired(model, prompts, n)`, changed as little as possible. It has to be right for long texts too.
-
-
-# %%
-def fresh(n_layers=2, positions="learned"):
-    """A GPT of 23 tokens that was never trained. Its weights are made larger: so every token of a text matters."""
-    _ = torch.manual_seed(3)
-    sizes = dict(vocab_size=23, d_model=24, n_heads=3, n_layers=n_layers, d_ff=40, max_len=12)
-    model = GPT(TransformerConfig(**sizes, positions=positions, tie_embeddings=False)).eval()
-    for weight in model.parameters():
-        weight.requires_grad_(False).mul_(5)
-    return model
-
-
-# %%
-def broken_a(model, prompts, n):
-    new = []
-    for prompt in prompts:
-        ids = torch.tensor([prompt])
-        for _ in range(n):
-            x, positions = model.embedding(ids[:, -model.config.max_len :])
-            for _ in range(model.config.n_layers):
-                x = model.decoder(x, positions)
-            ids = torch.cat((ids, model.logits(x)[:, -1:].argmax(dim=-1)), dim=1)
-        new.append(ids[0, len(prompt) :].tolist())
-    return new
-
-
-# %%
-def broken_b(model, prompts, n):
-    new = []
-    for prompt in prompts:
-        ids, cache, own = torch.tensor([prompt]), model.decoder.new_cache(), []
-        for _ in range(n):
-            x, positions = model.embedding(ids)
-            x = model.decoder(x, positions, cache=cache)
-            ids = model.logits(x)[:, -1:].argmax(dim=-1)  # the cache knows the others
-            own.append(ids.item())
-        new.append(own)
-    return new
-
-
-# %%
-def broken_c(model, prompts, n):
-    new = []
-    for prompt in prompts:
-        ids = torch.tensor([prompt])
-        for _ in range(n):
-            logits = model(ids[:, : model.config.max_len])
-            ids = torch.cat((ids, logits[:, -1:].argmax(dim=-1)), dim=1)
-        new.append(ids[0, len(prompt) :].tolist())
-    return new
-
-
-# %%
-def broken_d(model, prompts, n):
-    T = max(len(prompt) for prompt in prompts)
-    ids = torch.tensor([prompt + [0] * (T - len(prompt)) for prompt in prompts])
-    is_real = torch.tensor([[t < len(prompt) for t in range(T)] for prompt in prompts])
-    for _ in range(n):
-        read, real = (tensor[:, -model.config.max_len :] for tensor in (ids, is_real))
-        ids = torch.cat((ids, model(read, real)[:, -1:].argmax(dim=-1)), dim=1)
-        is_real = F.pad(is_real, (0, 1), value=True)
-    return ids[:, T:].tolist()
-
-
-# %%
-def broken_e(model, prompts, n):
-    new = []
-    for prompt in prompts:
-        ids = torch.tensor([prompt])
-        for _ in range(n):
-            logits = model(ids[:, -1:])
-            ids = torch.cat((ids, logits[:, -1:].argmax(dim=-1)), dim=1)
-        new.append(ids[0, len(prompt) :].tolist())
-    return new
-
-
-# %%
-for writer in (broken_a, broken_b, broken_c, broken_d, broken_e):
-    print(writer.__name__, *writer(fresh(), [[7, 1, 4, 9], [2, 9]], 5))
-
-# %% [markdown]
 # <details><summary>Hint 1: a nudge</summary>
 #
-# Which of them are right as long as nothing unusual is asked of them: a prompt alone, a short text? You have a right writer
-# at hand: `model(ids)` itself, for one text that fits.
+# Each page is one list of pairs. What is counted is the same for all of them, so write it once. And why is it not enough to
+# shuffle the answers a single time?
 #
 # </details>
-# <details><summary>Hint 2: where to look</summary>
+# <details><summary>Hint 2: in steps</summary>
 #
-# At each step follow one token: what is the model given, what stands around the token there, at which place does it stand,
-# through which blocks does its vector go, and from which row is the next token read?
+# One function gives the number of right answers with a page, another one the page on which the examples have other answers, a
+# list of them. Shuffle the answers of `shown` again and again, until none is equal to the one that stood there. "At least half as
+# many" needs no division.
 #
 # </details>
-# <details><summary>Hint 3: a skeleton of the repair</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# for _ in range(n):
-#     x, positions = model.embedding(____)
-#     x = ____                       # every block once, and the norm after them
-#     ____                           # as before
+# def works(page):
+#     return ____ * right(page) >= ____
+#
+# if works(____):
+#     return "nothing"
+# mixed = ____
+# while any(____ for other, (_, own) in zip(mixed, shown)):
+#     random.shuffle(____)
 # ```
 #
 # </details>
 
-# %% answer="diagnoses"
-diagnoses = {  # of each writer: (fault, observation)
-    "a": (None, None),
-    "b": (None, None),
-    "c": (None, None),
-    "d": (None, None),
-    "e": (None, None),
-}
-### BEGIN SOLUTION
-short = "alone a short prompt is continued right, beside a longer one it is not"
-diagnoses = {
-    "a": ("all blocks run once for each block", "right with one block, wrong with two"),
-    "b": ("new tokens stand at position 0", "wrong with a table of positions, right without positions"),
-    "c": ("a long text is cut at its wrong end", "right up to max_len tokens, after them always the same token"),
-    "d": ("padding stands after the prompts", short),
-    "e": ("only the last token is read", "prompts that end in the same token are continued alike"),
-}
-### END SOLUTION
 
+# %% answer="what_counts"
+def what_counts(answer, shown, asked, foreign):
+    """a function of a page and a question, pairs, pairs, words -> "nothing", "the pairs", "the answers" or "the form" """
 
-# %% answer="repaired"
-def repaired(model, prompts, n):
-    """broken_a, mended"""
     ### BEGIN SOLUTION
-    new = []
-    for prompt in prompts:
-        ids = torch.tensor([prompt])
-        for _ in range(n):
-            x, positions = model.embedding(ids[:, -model.config.max_len :])
-            x = model.decoder(x, positions)
-            ids = torch.cat((ids, model.logits(x)[:, -1:].argmax(dim=-1)), dim=1)
-        new.append(ids[0, len(prompt) :].tolist())
-    return new
+    def works(page):
+        return 2 * right(page) >= right(shown)
+
+    def right(page):
+        return sum(answer(page, question) == wanted for question, wanted in asked)
+
+    def with_others(others):
+        return [(question, other) for (question, _), other in zip(shown, others, strict=True)]
+
+    mixed = [own for _, own in shown]
+    while any(other == own for other, (_, own) in zip(mixed, shown, strict=True)):
+        random.shuffle(mixed)
+    if works([]):
+        return "nothing"
+    if not works(with_others(mixed)):
+        return "the pairs"
+    return "the form" if works(with_others(foreign)) else "the answers"
     ### END SOLUTION
 
 
-# %% check="diagnose" points=5
+# %% check="what_counts" points=3
 from transformer_lab.grading import grade
 
-grade("14_gpt.diagnose", diagnoses, repaired)
+grade("14_gpt.what_counts", what_counts)
 
 # %% [markdown]
 # ## Question 4: many prompts at once
@@ -510,83 +408,186 @@ from transformer_lab.grading import grade
 grade("14_gpt.discounted", discounted)
 
 # %% [markdown]
-# ## Question 7: what did the examples give?
-# *Optional: 3 points, difficulty 3 of 5, about 10 minutes*
+# ## Question 7: five broken writers
+# *Optional: 5 points, difficulty 3 of 5, about 10 minutes*
 #
-# Your page of examples works. Before you explain why, you try other pages. `answer(page, question)` is a model: `page` is a
-# list of examples, each a pair of a question and its answer, and may be empty. What comes back is the word that the model
-# writes after `question`. The same page and question always give the same word.
+# Each of these takes a GPT of the package and a list of prompts, and continues each prompt with `n` tokens: always the
+# likeliest one. Each has one fault, and all five faults are different. A correct writer reads a text's last `max_len` tokens,
+# and continues every prompt as if it were alone.
 #
-# Write `what_counts(answer, shown, asked, foreign)`. `shown` are the examples of your page. `asked` are pairs of a question and
-# its right answer; none of their questions stands on a page. `foreign` is a list of words, as many as there are examples: answers
-# of another task. A page **works** if with it at least half as many of the questions in `asked` are answered right as with
-# `shown`; with `shown` at least one is. Return the first of these that is true:
+# For each writer, pick its fault from the first table, and from the second the observation that is true of this
+# writer and of no other here; a correct one does not show it either. Both tables offer more than is needed. Write the
+# words as they stand there, in quotation marks (capital letters do not matter). `fresh(...)` makes models to try them
+# on: with one block or two, with a table of positions or with `positions="none"`. Only one observation is about texts
+# longer than `max_len`: the one that names it.
 #
-# * `"nothing"`: the empty page works, so the model needs no examples;
-# * `"the pairs"`: the examples with their answers shuffled do not work. The questions stay as they are, and no question has an
-#   answer equal to its own. Several examples may have the same answer, such as two animals; there is always such an order;
-# * `"the answers"`: the examples with foreign answers do not work. The questions stay as they are, and have the words of
-#   `foreign`, in their order;
-# * `"the form"`: none of the above, so any page of such lines will do.
+# | fault | what it means |
+# |---|---|
+# | `"padding stands after the prompts"` | and the next token is read off the last column |
+# | `"only the last token is read"` | nothing is known of those before it |
+# | `"dropout is left on"` | parts of the model are silenced at random |
+# | `"all blocks run once for each block"` | a model of two blocks makes four runs, one of three makes nine |
+# | `"a long text is cut at its wrong end"` | its beginning is read where its end should be |
+# | `"the first row of the logits is taken"` | in place of the last one |
+# | `"new tokens stand at position 0"` | though text stands before them |
+# | `"the last block is left out"` | one block fewer than there are |
 #
+# | observation | how to make it |
+# |---|---|
+# | `"alone a short prompt is continued right, beside a longer one it is not"` | the same prompt, in two lists |
+# | `"a short prompt alone is continued right"` | a list with one prompt of 4 ids |
+# | `"right with one block, wrong with two"` | one prompt of 4 ids, two models |
+# | `"wrong with a table of positions, right without positions"` | one prompt of 4 ids, two models |
+# | `"prompts that end in the same token are continued alike"` | two lists, with one prompt of 4 ids each |
+# | `"asked twice, it writes two different texts"` | the same call two times |
+# | `"right up to max_len tokens, after them always the same token"` | one prompt of 4 ids, `n = 16` |
+#
+# Then write `a` again as `repaired(model, prompts, n)`, changed as little as possible. It has to be right for long texts too.
+
+
+# %%
+def fresh(n_layers=2, positions="learned"):
+    """A GPT of 23 tokens that was never trained. Its weights are made larger: so every token of a text matters."""
+    _ = torch.manual_seed(3)
+    sizes = dict(vocab_size=23, d_model=24, n_heads=3, n_layers=n_layers, d_ff=40, max_len=12)
+    model = GPT(TransformerConfig(**sizes, positions=positions, tie_embeddings=False)).eval()
+    for weight in model.parameters():
+        weight.requires_grad_(False).mul_(5)
+    return model
+
+
+# %%
+def broken_a(model, prompts, n):
+    new = []
+    for prompt in prompts:
+        ids = torch.tensor([prompt])
+        for _ in range(n):
+            x, positions = model.embedding(ids[:, -model.config.max_len :])
+            for _ in range(model.config.n_layers):
+                x = model.decoder(x, positions)
+            ids = torch.cat((ids, model.logits(x)[:, -1:].argmax(dim=-1)), dim=1)
+        new.append(ids[0, len(prompt) :].tolist())
+    return new
+
+
+# %%
+def broken_b(model, prompts, n):
+    new = []
+    for prompt in prompts:
+        ids, cache, own = torch.tensor([prompt]), model.decoder.new_cache(), []
+        for _ in range(n):
+            x, positions = model.embedding(ids)
+            x = model.decoder(x, positions, cache=cache)
+            ids = model.logits(x)[:, -1:].argmax(dim=-1)  # the cache knows the others
+            own.append(ids.item())
+        new.append(own)
+    return new
+
+
+# %%
+def broken_c(model, prompts, n):
+    new = []
+    for prompt in prompts:
+        ids = torch.tensor([prompt])
+        for _ in range(n):
+            logits = model(ids[:, : model.config.max_len])
+            ids = torch.cat((ids, logits[:, -1:].argmax(dim=-1)), dim=1)
+        new.append(ids[0, len(prompt) :].tolist())
+    return new
+
+
+# %%
+def broken_d(model, prompts, n):
+    T = max(len(prompt) for prompt in prompts)
+    ids = torch.tensor([prompt + [0] * (T - len(prompt)) for prompt in prompts])
+    is_real = torch.tensor([[t < len(prompt) for t in range(T)] for prompt in prompts])
+    for _ in range(n):
+        read, real = (tensor[:, -model.config.max_len :] for tensor in (ids, is_real))
+        ids = torch.cat((ids, model(read, real)[:, -1:].argmax(dim=-1)), dim=1)
+        is_real = F.pad(is_real, (0, 1), value=True)
+    return ids[:, T:].tolist()
+
+
+# %%
+def broken_e(model, prompts, n):
+    new = []
+    for prompt in prompts:
+        ids = torch.tensor([prompt])
+        for _ in range(n):
+            logits = model(ids[:, -1:])
+            ids = torch.cat((ids, logits[:, -1:].argmax(dim=-1)), dim=1)
+        new.append(ids[0, len(prompt) :].tolist())
+    return new
+
+
+# %%
+for writer in (broken_a, broken_b, broken_c, broken_d, broken_e):
+    print(writer.__name__, *writer(fresh(), [[7, 1, 4, 9], [2, 9]], 5))
+
+# %% [markdown]
 # <details><summary>Hint 1: a nudge</summary>
 #
-# Each page is one list of pairs. What is counted is the same for all of them, so write it once. And why is it not enough to
-# shuffle the answers a single time?
+# Which of them are right as long as nothing unusual is asked of them: a prompt alone, a short text? You have a correct writer
+# at hand: `model(ids)` itself, for one text that fits.
 #
 # </details>
-# <details><summary>Hint 2: in steps</summary>
+# <details><summary>Hint 2: where to look</summary>
 #
-# One function gives the number of right answers with a page, another one the page on which the examples have other answers, a
-# list of them. Shuffle the answers of `shown` again and again, until none is equal to the one that stood there. "At least half as
-# many" needs no division.
+# At each step follow one token: what is the model given, what stands around the token there, at which place does it stand,
+# through which blocks does its vector go, and from which row is the next token read?
 #
 # </details>
-# <details><summary>Hint 3: a skeleton</summary>
+# <details><summary>Hint 3: a skeleton of the repair</summary>
 #
 # ```python
-# def works(page):
-#     return ____ * right(page) >= ____
-#
-# if works(____):
-#     return "nothing"
-# mixed = ____
-# while any(____ for other, (_, own) in zip(mixed, shown)):
-#     random.shuffle(____)
+# for _ in range(n):
+#     x, positions = model.embedding(____)
+#     x = ____                       # every block once, and the norm after them
+#     ____                           # as before
 # ```
 #
 # </details>
 
+# %% answer="diagnoses"
+diagnoses = {  # of each writer: (fault, observation)
+    "a": (None, None),
+    "b": (None, None),
+    "c": (None, None),
+    "d": (None, None),
+    "e": (None, None),
+}
+### BEGIN SOLUTION
+short = "alone a short prompt is continued right, beside a longer one it is not"
+diagnoses = {
+    "a": ("all blocks run once for each block", "right with one block, wrong with two"),
+    "b": ("new tokens stand at position 0", "wrong with a table of positions, right without positions"),
+    "c": ("a long text is cut at its wrong end", "right up to max_len tokens, after them always the same token"),
+    "d": ("padding stands after the prompts", short),
+    "e": ("only the last token is read", "prompts that end in the same token are continued alike"),
+}
+### END SOLUTION
 
-# %% answer="what_counts"
-def what_counts(answer, shown, asked, foreign):
-    """a function of a page and a question, pairs, pairs, words -> "nothing", "the pairs", "the answers" or "the form" """
 
+# %% answer="repaired"
+def repaired(model, prompts, n):
+    """broken_a, mended"""
     ### BEGIN SOLUTION
-    def works(page):
-        return 2 * right(page) >= right(shown)
-
-    def right(page):
-        return sum(answer(page, question) == wanted for question, wanted in asked)
-
-    def with_others(others):
-        return [(question, other) for (question, _), other in zip(shown, others, strict=True)]
-
-    mixed = [own for _, own in shown]
-    while any(other == own for other, (_, own) in zip(mixed, shown, strict=True)):
-        random.shuffle(mixed)
-    if works([]):
-        return "nothing"
-    if not works(with_others(mixed)):
-        return "the pairs"
-    return "the form" if works(with_others(foreign)) else "the answers"
+    new = []
+    for prompt in prompts:
+        ids = torch.tensor([prompt])
+        for _ in range(n):
+            x, positions = model.embedding(ids[:, -model.config.max_len :])
+            x = model.decoder(x, positions)
+            ids = torch.cat((ids, model.logits(x)[:, -1:].argmax(dim=-1)), dim=1)
+        new.append(ids[0, len(prompt) :].tolist())
+    return new
     ### END SOLUTION
 
 
-# %% check="what_counts" points=3
+# %% check="diagnose" points=5
 from transformer_lab.grading import grade
 
-grade("14_gpt.what_counts", what_counts)
+grade("14_gpt.diagnose", diagnoses, repaired)
 
 # %% [markdown]
 # Back to the [lesson](../../notebooks/14_gpt.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

@@ -58,9 +58,9 @@ translator
 # a token being read (the picture says *query* and *key*; lesson 02 tells why). Bright means a large weight, and each row sums
 # to 1. (The colours go by the root of the weight, so that small ones are seen too.) Point at a cell for its value.
 #
-# What does the looking is called a **head**, and the model has 24 of them. The eight through which Chinese reads English are
-# shown small; a click makes one of them the large picture. A menu leads to the others, in which the English tokens read each
-# other (*encoder*), and the Chinese ones (*decoder*).
+# The part that looks is called a **head**; the model has 24 of them. The eight through which Chinese reads English
+# are shown small; a click makes one of them the large picture. A menu leads to the others: in the *encoder* the
+# English tokens read each other, in the *decoder* the Chinese ones do.
 #
 # * The year stands last in English and first in Chinese. Where do you see that?
 # * `November` is one token, `11` two. In which heads are *both* rows that write a digit of the month bright at `November`?
@@ -78,8 +78,8 @@ translator
 #
 # ## 3. What is inside
 #
-# Each token of the vocabulary has a number, its id; and each id has a row in a table of learnt numbers, the **vector** from
-# which the model starts:
+# Each token that the model knows has a number, its id; and each id has a row in a table of learnt numbers, the
+# **vector** from which the model starts:
 #
 # ![Sunday, November 22, 2026 as a text, as ten tokens (Sunday, comma, November, 2, 2, comma, 2, 0, 2, 6), as their ids (40, 8,
 # 20, 5, 5, 8, 5, 6, 5, 15), and as ten vectors, of which the first 8 of 64 numbers are shown, the darker, the
@@ -89,28 +89,29 @@ translator
 # Chinese. Each is a pile of **blocks**, built alike, each with numbers of its own. A token's vector goes in at the bottom, and
 # every block changes it:
 #
-# * In an **attention** the token looks at other tokens and takes something over from them, through four heads at once. (The
-#   decoder has a second one, the *cross*-attention: there the tokens written so far look at the English ones.)
+# * In an **attention** the token looks at other tokens and takes something over from them, through four heads at
+#   once. (The decoder has a second one, the *cross*-attention: there the tokens written so far look at the English
+#   ones.)
 # * In a **feed-forward** layer it works, alone, on what it has. (A **layer** is a step with numbers of its own to
-#   learn. But whoever says that a model has two layers mostly means two *blocks*.)
+#   learn. But "a model with two layers" mostly means two *blocks*.)
 #
 # ## 4. Break it, all of it
 #
 # One date is an anecdote. Take 500 dates that the model has never seen (**held-out data**), switch off one part at a time, and
 # count. A date counts only if every character is right (**exact match**). Nothing is trained again.
 #
-# | part | what goes when it is switched off | lesson |
+# | part | what switching it off does | lesson |
 # |---|---|---|
-# | scale | one constant inside attention | 02 |
+# | scale | one constant inside attention is left out | 02 |
 # | choice | attention gives every token the same weight | 02 |
 # | causal mask | tokens already written see those written after them | 03 |
 # | heads | all heads but the first say nothing, only zeros | 04 |
 # | feed-forward | the small network at the end of each block says nothing, only zeros | 05 |
-# | residual | what goes around each part, and is added to its output | 06 |
-# | layer norm | bringing every vector back to one size | 07 |
-# | positions | knowing where a token stands | 08 |
+# | residual | a part's input is no longer added to its output | 06 |
+# | layer norm | vectors are no longer brought back to one size | 07 |
+# | positions | no token knows where it stands | 08 |
 #
-# Three of these look as if they could go without much harm:
+# Three of these look as if we could remove them without much harm:
 #
 # * the *scale*: it divides all numbers from which the weights are made by the same factor, so whichever was largest is still
 #   the largest;
@@ -147,7 +148,7 @@ from transformer_lab.viz import plots
 
 plots.use_style()
 lost = sum(right[f"without {part}"] < 0.1 for part in PARTS)
-title = f"{lost} of {len(PARTS)} parts: without any one, fewer than one date in ten is right"
+title = f"Without any one of {lost} parts, fewer than one date in ten is right"
 ax = plt.subplots(figsize=(8, 3.7))[1]
 _ = plots.shares(ax, right, title, f"without {guessed('00_start_here.part_off')}")
 ax.patches[list(right).index("without causal mask, old work kept")].set_color(plots.COLORS[2])
@@ -165,8 +166,7 @@ predict("00_start_here.part_off", actual=most_missed)
 # <details><summary>Why that part? Open this after your guess</summary>
 #
 # The parts of this model learnt from vectors that a layer norm had brought to one size. Without the norms they get
-# vectors of other sizes, and fewer than one date in ten comes out. What a vector says may well lie in its direction,
-# but the parts learnt to read it at one size. Lesson 07 takes the layer norm apart.
+# vectors of other sizes, and fewer than one date in ten comes out. Lesson 07 takes the layer norm apart.
 #
 # The argument about the scale fails too, if less badly: two dates in three come out. Without the causal mask it is three in
 # four, or as many as with it (that is the riddle below). Without any one of the other six parts, fewer than one in ten.
@@ -178,11 +178,11 @@ predict("00_start_here.part_off", actual=most_missed)
 #
 # <details><summary>And why has one part two bars? A riddle</summary>
 #
-# In our test the model reads everything again, English and Chinese, before it writes the next token. Without its causal mask
-# it gets three dates in four right, and writes our own as `202年111月22日星期日`. But programs that write usually save work:
-# they *keep* what has been computed for the tokens already written, and compute only the newest. Do that, and the same model,
-# with the same part missing, loses not one date. Why does a model that keeps its old work not miss the causal mask? Think about
-# it; lesson 03 has the answer.
+# In our test the model reads everything again, English and Chinese, before it writes the next token. Without its
+# causal mask it gets three dates in four right, and writes our own as `202年111月22日星期日`. But programs that write
+# usually save work: they *keep* what has been computed for the tokens already written, and compute only the newest.
+# Do that, and the same model, with the same part missing, does not lose a single date. Why does a model that keeps
+# its old work not miss the causal mask? Think about it; lesson 03 has the answer.
 #
 # </details>
 #
@@ -248,7 +248,7 @@ course_home()
 # | [10 Tokens](10_tokens.ipynb) | text into numbers, and a table that writes | [7](../exercises/10_tokens/tokens.ipynb) |
 # | [11 Encoder and decoder](11_encoder_decoder.ipynb) | a translator, and where it looks | [8](../exercises/11_encoder_decoder/encoder_decoder.ipynb) |
 # | [12 Decoding](12_decoding.ipynb) | how a text is chosen, token by token | [8](../exercises/12_decoding/decoding.ipynb) |
-# | [13 Training](13_training.ipynb) | AdamW, and what ails a run | [6](../exercises/13_training/training.ipynb) |
+# | [13 Training](13_training.ipynb) | AdamW, and what goes wrong in a run | [6](../exercises/13_training/training.ipynb) |
 # | [14 GPT](14_gpt.ipynb) | a ladder of models, and examples that say what is meant | [7](../exercises/14_gpt/gpt.ipynb) |
 # | [15 BERT](15_bert.ipynb) | hidden words, and a search engine that you keep | [6](../exercises/15_bert/bert.ipynb) |
 # | [16 Fine-tuning](16_fine_tuning.ipynb) | an old model, taught something new by a few numbers | [6](../exercises/16_fine_tuning/fine_tuning.ipynb) |

@@ -157,14 +157,15 @@ both[0].set_yticks(range(11), [f"{full} · {short}" for full, short in zip(MONTH
 _ = both[0].invert_yaxis()
 
 # %% [markdown]
-# Large dots are a month's own abbreviation, small ones the others. Look at the untrained models first. A cosine of 0.67 looks
-# like a finding, but there *any* two months have about as much. So a cosine says something only beside another one.
+# Large dots are a month's own abbreviation, small ones the others. Look at the untrained models first. A cosine of
+# 0.67 looks like a finding, but there the *other* months have 0.65. So a cosine says something only beside another
+# one.
 #
 # Now the trained model. Nine of the eleven months are nearest to their own abbreviation, mostly by far. (January and
 # August are not, and yet `Jan` and `Aug` are translated rightly: to point the same way is one way of meaning the
-# same, not the only one.) In the table itself they are already a little closer than others (the third line), and far
-# more so after the encoder has read. Yet nobody ever told the model that *Nov* is short for *November*. How can it
-# have found out? Keep the question; section 10 answers it for a smaller model.
+# same, not the only one.) In the table itself they are already a little closer than others (0.30 against 0.14), and
+# far more so after the encoder has read. Yet nobody ever told the model that *Nov* is short for *November*. How can
+# it have found out? Keep the question; section 10 answers it for a smaller model.
 #
 # Does the model go by where an arrow points, or by how long it is? Test it. Move the tips of the eleven abbreviations'
 # arrows, all equally far, in three ways: make them shorter, make them longer, or turn them towards some random direction
@@ -212,10 +213,10 @@ print("longer still, tip moved by 2 and by 4 lengths:", *far)
 assert right["longer"][3] == right["shorter"][0] == 11 and right["shorter"][3] <= 3 and 2 < right["turned"][3] < 7
 
 # %% [markdown]
-# Between half and twice its length an arrow loses no month. Turn it so that its tip moves as far as doubling moves it, and most
-# are lost. But far too short is bad as well, and so is far too long. (Shortened by its whole length it is gone; by 1.2, it
-# points backwards.) So a row of numbers means a month **by where it points, as long as its length stays within a factor of
-# about two**.
+# Between half and twice its length an arrow loses no month. Turn it so that its tip moves as far as doubling moves
+# it, and most are lost. But shortening it by three quarters or more does even worse than turning it as far, and far
+# too long is bad as well. (Shortened by its whole length it is gone; by 1.2, it points backwards.) So a row of
+# numbers means a month **by where it points, as long as its length stays within a factor of about two**.
 
 # %% [markdown]
 # ## 3. A matrix is a machine
@@ -288,6 +289,7 @@ for score, id in zip(best.values, best.indices, strict=True):
 # | $T$, $S$ | positions that look, positions that are looked at |
 # | $D$ | the vector at each position (`d_model`, here 64) |
 # | $H$, $L$ | heads side by side, layers (blocks) on top of one another |
+# | `d_head` | the shorter vectors inside a head, here 16 |
 #
 # `@` multiplies along the last two axes, and does so for every index of the axes before them. The commonest product of the
 # course compares each of $T$ vectors with each of $S$, in each of $H$ heads of each of $B$ texts. **einsum** writes the
@@ -295,7 +297,7 @@ for score, id in zip(best.values, best.indices, strict=True):
 
 # %%
 B, H, T, S, d_head = 2, 3, 4, 5, 6  # all different: then a wrong axis raises an error
-q, k = torch.randn(B, H, T, d_head), torch.randn(B, H, S, d_head)  # random, with mean 0 and variance 1
+q, k = torch.randn(B, H, T, d_head), torch.randn(B, H, S, d_head)  # random numbers
 
 looped = torch.zeros(B, H, T, S)
 for b in range(B):
@@ -313,9 +315,69 @@ print("all three ways give the shape", tuple(looped.shape))
 # So `X - X.mean(dim=1, keepdim=True)` subtracts from each row its own mean: `dim=1` averages along the second axis, and
 # `keepdim` leaves it there, with size 1. Section 11 shows what can go wrong.
 #
+# ## 5. How large is a score?
+#
+# The upper end of the translator gives scores. How large are they before anything has been learnt? A score is a dot
+# product: here, a sum of 64 products. How large does a sum of many random numbers get?
+#
+# "How large" needs a measure. The **mean** says nothing, because plus and minus cancel. So square first: the
+# **variance** is the mean squared distance from the mean. Its root, the **standard deviation**, is the size of a
+# typical number. Squares also tell what happens to a sum. From $(a + b)^2 = a^2 + b^2 + 2ab$ follows, for numbers with
+# mean 0,
+#
+# $$\operatorname{var}(a + b) = \operatorname{var} a + \operatorname{var} b + 2 \operatorname{cov}(a, b) ,$$
+#
+# where the **covariance** is the mean of $ab$: positive if the two tend to rise together, 0 if they are independent.
+# (If the means are not 0, subtract them first.) Independent numbers simply add their variances: 64 of them with variance 1
+# have a sum of variance 64, and a typical sum is about 8. Now add up 64 *copies* of one such number. What is the variance of
+# that sum?
+
+# %%
+predict("01_toolkit.copies")
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+sizes = [1, 4, 16, 64, 256]
+independent = [torch.randn(20_000, size).sum(dim=1).var().item() for size in sizes]
+copies = [torch.randn(20_000, 1).expand(-1, size).sum(dim=1).var().item() for size in sizes]
+slopes = [math.log(line[-1] / line[0]) / math.log(sizes[-1]) for line in (independent, copies)]
+
+ax = plt.subplots()[1]
+ax.loglog(sizes, independent, "o-", label="independent terms")
+ax.loglog(sizes, copies, "s--", label="copies of one term")
+ax.set(xlabel="terms d", ylabel="variance of the sum",
+       title=f"Variance grows like d to the power {slopes[0]:.0f} (independent), {slopes[1]:.0f} (copies)")  # fmt: skip
+assert abs(slopes[0] - 1) < 0.05 and abs(slopes[1] - 2) < 0.05
+_ = ax.legend()
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+nearest = min((8, 64, 4096), key=lambda guess: abs(math.log(guess / copies[3])))
+predict("01_toolkit.copies", actual=str(nearest))
+
+# %% [markdown]
+# <details><summary>Why? Open after your guess</summary>
+#
+# The sum is $64x$, and a factor of 64 multiplies squares by $64^2 = 4096$. A typical sum is 64, not 8. Independent
+# numbers mostly cancel one another; copies never do. (In lesson 02 you will add up the products inside a score, in lesson 06
+# the outputs of layers.)
+#
+# </details>
+#
+# And the scores of a fresh translator? Their standard deviation is about 1, not 8: the numbers of its last vector
+# have a variance of about 1 ([lesson 07](07_layer_norm.ipynb) shows what sees to that), and those of its table are
+# drawn with variance 1/64. So each product has variance 1/64, and the sum of 64 has variance 1.
+
+# %% jupyter={"source_hidden": true}
+spreads = []
+for one in untrained:  # the five translators of section 2
+    with torch.no_grad():
+        spreads.append(one(source, written, source_mask).std().item())
+    assert 0.75 < spreads[-1] < 1.35 and abs(64 * one.embedding.tokens.weight.var().item() - 1) < 0.1
+print("scores of five untrained translators, standard deviation:", *(f"{spread:.2f}" for spread in spreads))
+
+# %% [markdown]
 # *This is a good place for a pause. So far: numbers and what they mean. From here on: how they get better.*
 #
-# ## 5. How wrong is a guess?
+# ## 6. How wrong is a guess?
 #
 # The translator takes the token with the highest score. To *improve* it must know how wrong its scores were, as one
 # number, the **loss**. Suppose that there were only three tokens, 1, 2 and 3, with the scores 2, 1 and 0.
@@ -349,7 +411,7 @@ print(f"the translator after 2026年: p of 1 = {p_month:.4f}, loss {-p_month.log
 print(f"knowing nothing of 55 tokens: ln 55 = {math.log(55):.1f}")
 
 # %% [markdown]
-# ## 6. Break it
+# ## 7. Break it
 #
 # Now we do something cruel to the model: at every token it writes, before it chooses, we multiply all 55 scores by 0.1.
 # On 300 new dates we count two things: how many come out right, and the mean loss of a token. (For the loss the model
@@ -445,71 +507,12 @@ assert nats([1.0, 0.5], 0) > nats([2.0, 1.0], 0) and nats([1.0, 0.5], 1) < nats(
 # 3\. Flattening costs a model that is right, and helps one that is sure and wrong.
 #
 # </details>
-#
-# ## 7. How large is a score?
-#
-# Differences between scores say how sure a model is. So how large are scores before anything has been learnt? A score is
-# a dot product: here, a sum of 64 products. How large does a sum of many random numbers get?
-#
-# "How large" needs a measure. The **mean** says nothing, because plus and minus cancel. So square first: the
-# **variance** is the mean squared distance from the mean. Its root, the **standard deviation**, is the size of a
-# typical number. Squares also tell what happens to a sum. From $(a + b)^2 = a^2 + b^2 + 2ab$ follows, for numbers with
-# mean 0,
-#
-# $$\operatorname{var}(a + b) = \operatorname{var} a + \operatorname{var} b + 2 \operatorname{cov}(a, b) ,$$
-#
-# where the **covariance** is the mean of $ab$: positive if the two tend to rise together, 0 if they are independent.
-# (If the means are not 0, subtract them first.) Independent numbers simply add their variances: 64 of them with variance 1
-# have a sum of variance 64, and a typical sum is about 8. Now add up 64 *copies* of one such number. What is the variance of
-# that sum?
-
-# %%
-predict("01_toolkit.copies")
-
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
-sizes = [1, 4, 16, 64, 256]
-independent = [torch.randn(20_000, size).sum(dim=1).var().item() for size in sizes]
-copies = [torch.randn(20_000, 1).expand(-1, size).sum(dim=1).var().item() for size in sizes]
-slopes = [math.log(line[-1] / line[0]) / math.log(sizes[-1]) for line in (independent, copies)]
-
-ax = plt.subplots()[1]
-ax.loglog(sizes, independent, "o-", label="independent terms")
-ax.loglog(sizes, copies, "s--", label="copies of one term")
-ax.set(xlabel="terms d", ylabel="variance of the sum",
-       title=f"Variance grows like d to the power {slopes[0]:.0f} (independent), {slopes[1]:.0f} (copies)")  # fmt: skip
-assert abs(slopes[0] - 1) < 0.05 and abs(slopes[1] - 2) < 0.05
-_ = ax.legend()
-
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
-nearest = min((8, 64, 4096), key=lambda guess: abs(math.log(guess / copies[3])))
-predict("01_toolkit.copies", actual=str(nearest))
-
-# %% [markdown]
-# <details><summary>Why? Open after your guess</summary>
-#
-# The sum is $64x$, and a factor of 64 multiplies squares by $64^2 = 4096$. A typical sum is 64, not 8. Independent
-# numbers mostly cancel one another; copies never do. (In lesson 02 you will add up the products inside a score, in lesson 06
-# the outputs of layers.)
-#
-# </details>
-#
-# And the scores of a fresh translator? Their standard deviation is about 1, not 8: the numbers of its last vector
-# have a variance of about 1 ([lesson 07](07_layer_norm.ipynb) shows what sees to that), and those of its table are
-# drawn with variance 1/64. So each product has variance 1/64, and the sum of 64 has variance 1.
-
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
-# Checks that, in the five untrained translators of section 2
-for one in untrained:
-    with torch.no_grad():
-        fresh_scores = one(source, written, source_mask)
-    variance = one.embedding.tokens.weight.var().item()
-    assert 0.75 < fresh_scores.std() < 1.35 and abs(64 * variance - 1) < 0.1
 
 # %% [markdown]
 # ## 8. Which way is down?
 #
 # A loss says how wrong a model was. How should its numbers change? The plain way: move one a little, up and down, and
-# look at the loss. This is called **finite differences**. For the three scores of section 5, where the second token was
+# look at the loss. This is called **finite differences**. For the three scores of section 6, where the second token was
 # right:
 
 # %%
@@ -766,8 +769,8 @@ assert cosine.min() > 0.95
 #
 # So nobody has to say what belongs together. **Tokens with like followers got rows that point alike**, just by making
 # the loss smaller. `Nov` and `November` are used alike, too: both must come out as 11. (In our table it could hardly
-# be otherwise: a row *is* the list of scores of what may follow. In the translator a row only goes in at the bottom.
-# Whether likeness of use is the reason there, our small table does not tell.)
+# be otherwise: a row *is* the list of scores of what may follow. Whether the translator's rows came about in the same
+# way is another question.)
 #
 # But in the texts that the table writes a year may have any number of digits, and a month may come twice: all it knows is the
 # last character. To write dates a model must look back, and to translate them it must look at the English. How a model looks
@@ -823,11 +826,11 @@ for line in inspect.getsource(training_step).splitlines():
         print(line.strip())
 
 # %% [markdown] tags=["deeper"]
-# Here `loss` is the *sum* over the tokens of a batch. The division by their number makes a mean of it, and the factor
-# `n_processes` belongs to training on several machines. New is `clip_grad_norm_`, which shortens gradients that are too long.
-# Why a sum? A batch may be computed in parts with different numbers of labels, and a mean of the parts' means would weigh the
-# labels of a short part more. And which labels count? Short texts are filled up, and those places hold a number that
-# `F.cross_entropy` skips:
+# Here `accelerator.backward` is `backward()`, on one machine or on several, and `loss` is the *sum* over the tokens
+# of a batch. The division by their number makes a mean of it. New is `clip_grad_norm_`, which shortens gradients that
+# are too long. Why a sum? A batch may be computed in parts with different numbers of labels, and a mean of the parts'
+# means would weigh the labels of a short part more. And which labels count? Short texts are filled up, and those
+# places hold a number that `F.cross_entropy` skips:
 
 # %% tags=["deeper"]
 with torch.no_grad():
@@ -869,9 +872,9 @@ print(f"had the others counted too: {by_token.sum():.0f}")
 # * A token is a row of a learnt table. Where it points (dot product, cosine) says what it means, if its length is not far off. In
 #   our small table, training gave tokens with like followers rows that point alike.
 # * A matrix is a linear machine; its rows say where the unit arrows land. `X @ W` does it to each row of `X`.
+# * Sums of $d$ independent numbers have $d$ times the variance, sums of copies $d^2$ times.
 # * Softmax turns differences of scores into ratios of probabilities. The loss is $-\ln p_\text{target}$, and $\ln n$
 #   for a model that knows nothing.
-# * Sums of $d$ independent numbers have $d$ times the variance, sums of copies $d^2$ times.
 # * The gradient at the scores is $p - y$. Training: clear, scores, loss, `backward`, step; and know the minimum.
 #
 # **Papers.** None is needed: all of this is older than the Transformer.

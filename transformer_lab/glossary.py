@@ -384,7 +384,7 @@ score | 分数 | fēn shù | 01
     A number before the softmax; in attention: how well a key fits a query, their dot product divided by √d_head.
 search error | 搜索误差 | sōu suǒ wù chā | 12
     A wrong text although the model finds the right one likelier: the search has missed it.
-seed | 随机种子 | suí jī zhǒng zi | 03
+seed | 随机种子 | suí jī zhǒng zi | 02
     The number from which all random numbers follow, so that a run can be repeated.
 self-attention | 自注意力 | zì zhù yì lì | 02
     Attention with queries, keys and values from the same sequence.

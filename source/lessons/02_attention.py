@@ -92,7 +92,7 @@ ax.semilogx(factors, [100 * share for share in right], "o-", base=2)
 ax.axhline(100 * none, color="grey", linestyle=":", label=f"no choice: {none:.0%}")
 ax.set(xlabel="factor on all scores", ylabel="dates right (%)", ylim=(-3, 108), xticks=factors)
 ax.set_xticklabels(["1/8", "1/4", "1/2", "1", "2", "4", "8"])
-ax.set_title(f"Dates left: 4 x too small {small:.0%}, 4 x too large {large:.0%}")
+ax.set_title(f"Dates right: {small:.0%} with scores 4 x too small, {large:.0%} with 4 x too large")
 _ = ax.legend(loc="upper left")
 assert none == 0 and small < 0.1 < 0.5 < right[2] < large < 0.9 < right[4] and whole == right[3]
 
@@ -119,9 +119,9 @@ predict("02_attention.break_scale", actual=worse)
 # from the ten English tokens, as thick as their weights: November 0.92, the two digits of the day 0.03 each, one digit of the
 # year 0.01, all others 0.00.](figures/02_attention_looking.svg)
 #
-# Let us fetch it. The model reads the whole target at once, as in training; [lesson 03](03_masks.ipynb) shows what keeps it
-# from reading ahead. The row that writes the first digit of the month is the sixth, the one that has just read 年. (Python
-# counts from 0, and the first row reads `[BOS]`, the sign for the beginning.)
+# Let us fetch it. The model reads the whole Chinese text at once, as in training; [lesson 03](03_masks.ipynb) shows
+# what keeps it from reading ahead. The row that writes the first digit of the month is the sixth, the one that has
+# just read 年. (Python counts from 0, and the first row reads `[BOS]`, the sign for the beginning.)
 
 # %%
 source, _ = tokenizer.batch(["Sunday, November 22, 2026"])
@@ -402,43 +402,41 @@ predict("02_attention.gradient", actual="vanishes" if faded else "grows" if grow
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# * **No division**: the wider the vectors, the lower the entropy, until one key takes all (**saturation**). The derivative of
-#   the output with respect to a score has the key's weight as a factor, $w_j\,(v_j - \text{output})$: a key without weight
-#   gets no gradient. And the favourite's fades too (the dotted black line): the output is nearly its own value, so $v_j -
-#   \text{output}$ is nearly 0.
+# * **No division**: the wider the vectors, the lower the entropy, until one key takes all (**saturation**). If score $j$
+#   moves, the output moves $w_j\,(v_j - \text{output})$ times as fast (softmax's Jacobian times the values). So a key without
+#   weight gets no gradient. And the favourite's fades too (the dotted black line): the output is nearly its own value, so
+#   $v_j - \text{output}$ is nearly 0.
 # * **By $\sqrt{d}$**: both lines are flat. The width no longer decides how sharp attention is.
 # * **By $d$**: the gradients at the scores live, but the entropy climbs to the dotted line: attention begins as
 #   nearly the plain average.
 #
 # </details>
 #
-# Those were random numbers. What becomes of a translator that is *trained* like this? `experiments/divisor.py` trained it 30
-# times, for 500 steps at one learning rate: with four heads of width 16 and with one of width 64, three divisors, and the
-# same five seeds for each.
+# Those were random numbers. What becomes of a translator that is *trained* like this? `experiments/divisor.py`
+# trained it 30 times, for 500 steps at one learning rate: with four heads of width 16 and with one of width 64, three
+# divisors, and the same five **seeds** for each (a seed is the number from which all random numbers follow).
 
 # %% jupyter={"source_hidden": true}
-print("heads, divisor     dates right after 500 steps")
+print("heads, divisor     dates right after 500 steps     mean loss after 100")
 for row in recorded("divisor")["result"]:
     right = " ".join(f"{share:4.0%}" for share in row["right"])
-    print(f"{row['heads']} x {row['width']}, {row['divisor']:8} {right}")
+    loss = sum(losses[9] for losses in row["losses"]) / 5  # recorded at every tenth step
+    print(f"{row['heads']} x {row['width']}, {row['divisor']:8} {right}{loss:16.2f}")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-# Checks the comparison of the root with d below: the losses of every tenth step, and the dates right at the end
+# Checks the comparison of the root with d below, seed by seed
 result = {(row["heads"], row["divisor"]): row for row in recorded("divisor")["result"]}
 for n_heads in (4, 1):
     root, by_d = (result[n_heads, name] for name in ("sqrt(d)", "d"))
-    at_100, at_300 = ([(a[i], b[i]) for a, b in zip(root["losses"], by_d["losses"], strict=True)] for i in (9, 29))
-    assert all(a < b for a, b in at_100) and sum(a - b for a, b in at_300) > 0
+    assert all(a[9] < b[9] for a, b in zip(root["losses"], by_d["losses"], strict=True))
     assert all(b >= a for a, b in zip(root["right"], by_d["right"], strict=True))
 
 # %% [markdown]
-# Undivided, the translator learns all the same. (Its widths, 16 and 64, are not the right end of the picture. And the
-# picture shows an *ordinary* key: where two or three keys still share the weight, their gradients live.) But after
-# 500 steps it is behind with every seed, further with one wide head than with four narrow ones. And dividing by $d$,
-# which the left picture made look bad, costs only the beginning: after 100 steps its loss is above the root's with
-# every seed, and by step 300 it has caught up. So the root is not the only divisor that works. What it gives is a
-# start in which scores have the same size at every width: wide heads begin neither with nearly all weight on very few
-# keys, as undivided, nor with the plain average, as with $d$.
+# Undivided, the translator still learns. (Its widths, 16 and 64, are not the right end of the picture.) But after 500
+# steps it is behind with every seed, further with one wide head than with four narrow ones. And dividing by $d$,
+# which the left picture made look bad, costs only a slower beginning. So the root is not the only divisor that works.
+# What it gives is a start in which scores have the same size at every width: wide heads begin neither with nearly all
+# weight on very few keys, as undivided, nor with the plain average, as with $d$.
 #
 # **Which $d$?** The width of the vectors that meet in the dot product. The translator's `x` is 64 wide, but a head's queries
 # and keys only 16 ([lesson 04](04_multi_head.ipynb) says why): hence the 4 in section 3. Dividing by $\sqrt{64}$ instead would
@@ -486,8 +484,8 @@ assert all(max(fresh[n, "sqrt(d)"]) < 2.25 < 2.28 < min(fresh[n, "d"]) for n in 
 # %% [markdown]
 # ## 7. Play
 #
-# Here are five keys in the plane. Is there a query, however long, whose favourite is $k_5$? Guess it from the picture: run both
-# cells, and click.
+# Can every key be found, if only the query is right? Here are five keys in the plane. Is there a query, however long,
+# whose favourite is $k_5$? Guess it from the picture: run both cells, and click.
 
 # %% jupyter={"source_hidden": true}
 explorer = QueryExplorer()
@@ -561,8 +559,8 @@ explorer  # QueryExplorer()
 # two blocks. A row is a token about to be written, a column a token being read. The view opens on the head that is least like
 # the average of all. (Its colours go by the *root* of a weight, so small weights look larger than in section 5's picture.)
 #
-# 1. Which heads of block 2 look at `November` when the month's digits are written, and which looks at *commas* then? Suppose
-#    that one of them had to fall silent: which would you keep?
+# 1. Which heads of block 2 look at `November` when the month's digits are written, and which look at *commas* then? If you
+#    could keep only one of them, which?
 # 2. Every date has a 年 (*nián*) after the year and a 月 (*yuè*) after the month. Does the model need to read anything to
 #    write them?
 
@@ -573,7 +571,8 @@ AttentionView(seen, predicted, read)
 # %% [markdown]
 # <details><summary>Answer to 1, when you have looked</summary>
 #
-# Above all head 3, in the rows of both digits. Head 2 looks at the two commas. Below we try which of them is needed.
+# Above all head 3 looks at `November`, in the rows of both digits. Head 2 looks at the two commas in both rows, head
+# 1 in the first. Below we try which is needed.
 #
 # </details>
 #
@@ -695,45 +694,11 @@ assert found["block 2, head 2"][1] < found["block 2, head 3"][1] and found["bloc
 assert without[0] < 290 and max(alone) < 110
 
 # %% [markdown]
-# The month is not lost. **Without head 3 most months still come out**: five in six with zeros, 29 in 30 with its average. And with this head alone, fewer than one in three. Nor is it clear which head matters
-# most. With zeros it is head 3. With the average it is head 2, the one that looked at commas. (To take a part away and see what
-# is lost is called an **ablation**; these are a *zero* and a *mean* ablation.)
-#
-# What has a head for commas to do with months? Our picture showed one date. Here are heads 2 and 3 in all 332, and which months
-# are lost without them:
-
-# %% jupyter={"source_hidden": true}
-month_of = torch.tensor([int(pair.target.split("年")[1].split("月")[0]) for pair in held_out])
-names = [name for number in range(1, 13) for name in (calendar.month_name[number], calendar.month_abbr[number])]
-is_month, is_comma = (
-    torch.isin(sources, torch.tensor([tokenizer.encode(w)[0] for w in some])) for some in (names, ",")
-)
-with record_attention(model) as recorded_weights, torch.no_grad():
-    model(sources, reads, source_mask)
-head_2, head_3 = (recorded_weights["cross"][1][:, head][is_first] for head in (1, 2))  # (500, S): at the first digit
-where = torch.stack([(head_2 * is_month).sum(dim=1), (head_2 * is_comma).sum(dim=1), (head_3 * is_month).sum(dim=1)])
-lost_without = [[~right_without([(1, head)], way) for way in ways.values()] for head in (1, 2)]
-
-# %% jupyter={"source_hidden": true}
-print("           head 2's weight on   head 3's on   lost without head 2   lost without head 3")
-print("month of   the name    commas      the name     zeros    average      zeros    average")
-for month in range(2, 10):
-    these = month_of == month
-    on_name, on_commas, head_3_on_name = where[:, these].mean(dim=1)
-    print(f"{month:4}{these.sum():5}{on_name:10.2f}{on_commas:10.2f}{head_3_on_name:14.2f}", end="")
-    lost = [[(without & these).sum().item() for without in by_way] for by_way in lost_without]
-    print(" ".join("{:10}{:11}".format(*row) for row in lost))
-    if month == 6:
-        assert on_name > 0.9 and lost[0][0] < 4 and lost[0][1] > 15
-    else:
-        assert on_name < 0.4 and sum(lost[0]) == 0
-    assert (sum(lost[1]) > 15) if month in (5, 7) else (sum(lost[1]) == 0)
-    assert head_3_on_name > 0.94 or month in (6, 8, 9)
-
-# %% [markdown]
-# Head 2 is more than a head for commas: in *June* it puts nearly all its weight on the month's name, and all the months lost
-# without it are Junes. (With its average two Junes in three are lost, with zeros one of 35.) Nor is head 3 *the* head for
-# months: in February, March, April, May and July it gives the name 0.94 or more, and only Mays and Julys are lost without it.
+# The month is not lost. **Without head 3 most months still come out**: five in six with zeros, 29 in 30 with its
+# average. And with this head alone, fewer than one in three. Nor is it clear which head matters most. With zeros it
+# is head 3. With the average it is head 2, which looked at commas in our date. (In June it reads the month's name, as
+# the Deeper part below shows.) To take a part away and see what is lost is called an **ablation**; these are a *zero*
+# and a *mean* ablation.
 #
 # And the two odd rows of section 5, those of 月 and of the weekday? We silence head 3 in them, too:
 
@@ -750,7 +715,46 @@ assert average == rows.sum() > zeros > 140
 #
 # Remember this whenever you see a picture of attention. **Weights show where a model looks, in this text. They do not show
 # whether it needs to.** For that, change something and see what is lost; and say what you put in its place.
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: what has a head for commas to do with months?
 #
+# Our picture showed one date. Here are heads 2 and 3 of block 2 in all 332, and which months are lost without them:
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
+month_of = torch.tensor([int(pair.target.split("年")[1].split("月")[0]) for pair in held_out])
+names = [name for number in range(1, 13) for name in (calendar.month_name[number], calendar.month_abbr[number])]
+is_month, is_comma = (
+    torch.isin(sources, torch.tensor([tokenizer.encode(w)[0] for w in some])) for some in (names, ",")
+)
+with record_attention(model) as recorded_weights, torch.no_grad():
+    model(sources, reads, source_mask)
+head_2, head_3 = (recorded_weights["cross"][1][:, head][is_first] for head in (1, 2))  # (500, S): at the first digit
+where = torch.stack([(head_2 * is_month).sum(dim=1), (head_2 * is_comma).sum(dim=1), (head_3 * is_month).sum(dim=1)])
+lost_without = [[~right_without([(1, head)], way) for way in ways.values()] for head in (1, 2)]
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
+print("           head 2's weight on   head 3's on   lost without head 2   lost without head 3")
+print("month of   the name    commas      the name     zeros    average      zeros    average")
+for month in range(2, 10):
+    these = month_of == month
+    on_name, on_commas, head_3_on_name = where[:, these].mean(dim=1)
+    print(f"{month:4}{these.sum():5}{on_name:10.2f}{on_commas:10.2f}{head_3_on_name:14.2f}", end="")
+    lost = [[(without & these).sum().item() for without in by_way] for by_way in lost_without]
+    print(" ".join("{:10}{:11}".format(*row) for row in lost))
+    if month == 6:
+        assert on_name > 0.9 and lost[0][0] < 4 and lost[0][1] > 15
+    else:
+        assert on_name < 0.4 and sum(lost[0]) == 0
+    assert (sum(lost[1]) > 15) if month in (5, 7) else (sum(lost[1]) == 0)
+    assert head_3_on_name > 0.94 or month in (6, 8, 9)
+
+# %% [markdown] tags=["deeper"]
+# Head 2 is more than a head for commas: in *June* it puts nearly all its weight on the month's name, and all the months lost
+# without it are Junes. (With its average two Junes in three are lost, with zeros one of 35.) Nor is head 3 *the* head for
+# months: in February, March, April, May and July it gives the name 0.94 or more, and only Mays and Julys are lost without it.
+
+# %% [markdown]
 # ## 9. What people get wrong
 #
 # **The softmax over the wrong axis.** `dim=-2` instead of `dim=-1` runs without an error. Now the *queries* compete with each

@@ -22,10 +22,11 @@ from torch import nn
 # ## Question 1: a product with named axes
 # *4 points, difficulty 1 of 5, about 6 minutes*
 #
-# Write `scores(x, w_q, k)`. The matrix `w_q (D, d_head)` makes $T$ shorter vectors, of width `d_head`, from the rows of `x
-# (..., T, D)`; the rows of `k (..., S, d_head)` have that width already. Return the dot product of each of these $T$ with each
-# row of `k`, `(..., T, S)`. (Lesson 02 will call them queries and keys.) `x` and `k` have the same leading axes, and gradients
-# flow to all three. The check also takes sizes that are equal: there a matrix the wrong way round raises no error.
+# Write `scores(x, w_q, k)`. The matrix `w_q (D, d_head)` makes $T$ shorter vectors, of width `d_head`, from the rows
+# of `x (..., T, D)`; the rows of `k (..., S, d_head)` have that width already. Return the dot product of each of
+# these $T$ with each row of `k`, `(..., T, S)`. (Lesson 02 will call them queries and keys.) `x` and `k` have the
+# same leading axes, and gradients flow to all three. The check also uses equal sizes, with which a matrix the wrong
+# way round raises no error.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -66,11 +67,12 @@ grade("01_toolkit.scores", scores)
 # ## Question 2: cross-entropy
 # *6 points, difficulty 3 of 5, about 12 minutes*
 #
-# Write `cross_entropy(scores, targets, ignore_index=-100)`. `scores (N, V)` are $N$ rows of scores, one for each of $V$
-# classes; `targets (N,)` holds the class that was right in each row. The loss of a row is $-\ln p$ of its target, $p$ being
-# the softmax of the row. Return the mean over the targets that count, as a tensor of shape `()`. A target equal to
-# `ignore_index` (padding) does not count; at least one does. The loss and its gradient must hold for scores of $\pm 10^4$ too.
-# (`F.cross_entropy` does it; to learn something, do without.)
+# Write `cross_entropy(scores, targets, ignore_index=-100)`. `scores (N, V)` are $N$ rows of scores, one for each of
+# $V$ classes; `targets (N,)` holds the class that was right in each row. The loss of a row is $-\ln p$ of its target,
+# $p$ being the softmax of the row $z$. Return the mean over the targets that count, as a tensor of shape `()`. A
+# target equal to `ignore_index` (padding) does not count; at least one does. The loss and its gradient must be right
+# for scores of $\pm 10^4$ too. In 32 bits $e^{10000}$ is infinity, so shift the scores of a row first; a shift
+# changes no probability. (`F.cross_entropy` does it; to learn something, do without.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -79,8 +81,8 @@ grade("01_toolkit.scores", scores)
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
-# $-\ln p_y = \ln \sum_j e^{s_j} - s_y$ for each row. `logsumexp` `(N,)`: the largest score of the row plus
-# $\ln \sum_j e^{s_j - \text{largest}}$. The target's score `(N,)`: row $n$, column `targets[n]`. Take the rows that count first: -100 is
+# $-\ln p_y = \ln \sum_j e^{z_j} - z_y$ for each row. `logsumexp` `(N,)`: the largest score of the row plus
+# $\ln \sum_j e^{z_j - \text{largest}}$. The target's score `(N,)`: row $n$, column `targets[n]`. Take the rows that count first: -100 is
 # no column.
 #
 # </details>
@@ -120,9 +122,9 @@ grade("01_toolkit.cross_entropy", cross_entropy)
 # Four training loops, each with one fault, and all different. They run without an error. `batches` is a list of `(x,
 # targets)`; `model(x)` gives scores; one call goes once through the batches and returns the losses, each measured
 # before its step. For each loop, pick its fault from the first table, and from the second the observation that is
-# true of this loop and of no other here, a right one included: the cell after the loops prints a few numbers, the
-# rest you find out by running them. Both tables offer more than is needed. Write the words as they stand there, in
-# quotation marks (capital letters do not matter).
+# true of this loop, and false of the other three and of a right one. The cell after the loops prints a few numbers,
+# the rest you find out by running them. Both tables offer more than is needed. Write the words as they stand there,
+# in quotation marks (capital letters do not matter).
 #
 # | fault | what it means |
 # |---|---|
@@ -313,7 +315,7 @@ grade("01_toolkit.cross_entropy_gradient", cross_entropy_gradient)
 # *Optional: 3 points, difficulty 3 of 5, about 7 minutes*
 #
 # Write `softmax_jacobian(p)` for probabilities `p (..., n)` that came out of a softmax: the table `(..., n, n)` of
-# $\partial p_i / \partial s_j$, row $i$, column $j$, from $p$ alone. Each row of a batch has a table of its own. A probability
+# $\partial p_i / \partial z_j$, row $i$, column $j$, from $p$ alone. Each row of a batch has a table of its own. A probability
 # may be exactly 0 or 1.
 #
 # <details><summary>Hint 1: a nudge</summary>
@@ -324,7 +326,7 @@ grade("01_toolkit.cross_entropy_gradient", cross_entropy_gradient)
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
-# Write $p_i$ as a fraction and take its derivative by $s_j$, once for $j = i$ and once for $j \ne i$. Both hold a product of
+# Write $p_i$ as a fraction and take its derivative by $z_j$, once for $j = i$ and once for $j \ne i$. Both hold a product of
 # two probabilities, which is an outer product `(..., n, n)`; the diagonal holds one term more.
 #
 # </details>
@@ -355,9 +357,10 @@ grade("01_toolkit.softmax_jacobian", softmax_jacobian)
 # ## Question 6: the chain rule through two layers
 # *Optional, stretch: 4 points, difficulty 4 of 5, about 12 minutes*
 #
-# A network: hidden layer $h = \tanh(x W_1)$, scores $h W_2$, and the mean cross-entropy of the targets as its loss. `x (N, D)`,
-# `w1 (D, d_ff)`, `w2 (d_ff, V)`, `targets (N,)`. Write `two_layer_gradients(x, w1, w2, targets)`, which returns `dw1, dw2`, the gradients of
-# the loss with respect to the two matrices, by the chain rule. (Autograd is accepted, and teaches less; the matrices come without
+# A network: first $h = \tanh(x W_1)$, where $\tanh$ squeezes each number into the range from -1 to 1, then the scores
+# $h W_2$, and the mean cross-entropy of the targets as its loss. `x (N, D)`, `w1 (D, d_ff)`, `w2 (d_ff, V)`, `targets
+# (N,)`. Write `two_layer_gradients(x, w1, w2, targets)`, which returns `dw1, dw2`, the gradients of the loss with
+# respect to the two matrices, by the chain rule. (Autograd is accepted, and teaches less; the matrices come without
 # `requires_grad`, so it needs copies of them that have it.)
 #
 # <details><summary>Hint 1: a nudge</summary>

@@ -123,9 +123,9 @@ grade("02_attention.scaled_dot_product_attention", scaled_dot_product_attention)
 #
 # Four attentions, each with one fault, and all different. They run without an error. The cell after them prints a few
 # symptoms beside torch's own attention; run them on inputs of your own too. For each attention, pick its fault from
-# the first table, and from the second the observation that is true of this attention and of no other here, torch's
-# included. Both tables offer more than is needed. Write the words as they stand there, in quotation marks (capital
-# letters do not matter).
+# the first table, and from the second the observation that is true of this attention, and false of the other three
+# and of torch's. Both tables offer more than is needed. Write the words as they stand there, in quotation marks
+# (capital letters do not matter).
 #
 # | fault | what it means |
 # |---|---|
@@ -383,9 +383,10 @@ grade("02_attention.duplicate", duplicate)
 # *Optional: 3 points, difficulty 3 of 5, about 12 minutes*
 #
 # If a query could not see key $j$, how far would its output move? Write `missed(weights, v, shared)` for weights
-# `(..., T, S)`, whose rows sum to 1, and values `v (..., S, e)`. The result is `(..., T, S)`: in row $i$ and column $j$ stands
-# how far output $i$ moves when key $j$ alone falls silent for query $i$. How far is the length of the difference between the
-# two outputs (the root of its sum of squares). What stands in the key's place must be said, so there are two kinds of silence:
+# `(..., T, S)`, whose rows sum to 1, and values `v (..., S, e)`. The result is `(..., T, S)`: in row $i$ and column
+# $j$ stands how far output $i$ moves when key $j$ alone falls silent for query $i$. This distance is the length of
+# the difference between the two outputs (the root of its sum of squares). What stands in the key's place must be
+# said, so there are two kinds of silence:
 #
 # * `shared=True`: the other keys share the weight of key $j$ in proportion to their own weights, so the row sums to 1 again.
 #   That is what happens when a mask hides the key.

@@ -65,11 +65,12 @@ grade("03_masks.causal_mask", causal_mask)
 # ## Question 2: attention with a mask
 # *6 points, difficulty 3 of 5, about 12 minutes*
 #
-# Write `masked_attention(q, k, v, mask)` that returns `(output, weights)`. `q (..., T, d)`, `k (..., S, d)`, `v (..., S, e)`,
-# as in lesson 02; `mask` is boolean, has two axes or more, and broadcasts to `(..., T, S)`. A blocked key gets weight 0 and
-# the allowed ones share 1, for all scores between $-20\,000$ and $20\,000$, wherever the blocked ones lie: all may be low, or
-# a blocked one 300 above the allowed. A row with **no** allowed key gives zeros, in the weights and in the output. Gradients
-# flow from the output to `q`, `k` and `v`, in all these cases without NaN. Keep the dtype.
+# Write `masked_attention(q, k, v, mask)` that returns `(output, weights)`. `q (..., T, d)`, `k (..., S, d)`, `v (...,
+# S, e)`, as in lesson 02; `mask` is boolean, has two axes or more, and broadcasts to `(..., T, S)`. A blocked key
+# gets weight 0 and the allowed ones share 1, for all scores between $-20\,000$ and $20\,000$, even if all are low or
+# a blocked one is 300 above the allowed. A row with **no** allowed key gives zeros, in the weights and in the output.
+# Gradients flow from the output to `q`, `k` and `v`, in all these cases without NaN. (If you write 0 over a NaN, it
+# may come back in the gradient; the Deeper part of section 7 shows how.) Keep the dtype.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -116,8 +117,8 @@ grade("03_masks.masked_attention", masked_attention)
 # *4 points, difficulty 3 of 5, about 10 minutes*
 #
 # Three ways to apply a mask, each with one fault, and all different. All of them run. For each of them, pick its
-# fault from the first table, and from the second the observation that is true of this one and of no other here, a
-# right attention included: the cell after them prints a few symptoms, the rest you find out with inputs of your own
+# fault from the first table, and from the second the observation that is true of this one, and false of the other two
+# and of a right attention. The cell after them prints a few symptoms, the rest you find out with inputs of your own
 # (one of the three looks right in everything that is printed). Both tables offer more than is needed. Write the words
 # as they stand there, in quotation marks (capital letters do not matter).
 #
@@ -232,10 +233,11 @@ grade("03_masks.diagnose", diagnoses, repaired)
 # ## Question 4: find the leak
 # *4 points, difficulty 3 of 5, about 8 minutes*
 #
-# Section 5 of the lesson tests a model of tokens; here is one of vectors. `model(x)` takes hidden states `x (T, D)` and returns `(output (T, D), weights (T, T))`. Output $i$ should depend on
-# positions $0$ to $i$ only. Write `leaks(model, x)`: a list of the positions $j$ from which something reaches an output
-# *before* $j$; empty if there is none. Some of the models in the check have a clean attention map and leak all the same. Some
-# rescale their input first. And a leak may be faint: a thousandth of what was changed counts.
+# Section 5 of the lesson tests a model of tokens; here is one of vectors. `model(x)` takes hidden states `x (T, D)`
+# and returns `(output (T, D), weights (T, T))`. Output $i$ should depend on positions $0$ to $i$ only. Write
+# `leaks(model, x)`: a list of the positions $j$ from which something reaches an output *before* $j$; empty if there
+# is none. Some of the models in the check have a clean attention map and leak all the same. Some rescale their input
+# first. And a leak may be faint: an output that moves by a thousandth of the change counts.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -288,9 +290,10 @@ grade("03_masks.leaks", leaks)
 # ## Question 5: padding and causality at once
 # *Optional: 3 points, difficulty 3 of 5, about 8 minutes*
 #
-# A batch of $B$ texts was padded to length $S$; `padding (B, S)` is True at *real* tokens. The last $T$ tokens ask. Write
-# `combine(padding, T)`: one boolean mask `(B, 1, T, S)` that closes both the padding and the future (last query, last key).
-# The axis of size 1 is that of the heads. Padding closes keys, never queries; a row that is left without any key stays so.
+# A batch of $B$ texts was padded to length $S$. The table `padding (B, S)` is what the lesson calls `real`: True at
+# real tokens, False at padding. The last $T$ tokens ask. Write `combine(padding, T)`: one boolean mask `(B, 1, T, S)`
+# that closes both the padding and the future (last query, last key). The axis of size 1 is that of the heads. Padding
+# closes keys, never queries; a row that is left without any key stays so.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

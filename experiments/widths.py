@@ -2,7 +2,7 @@
 
 A nano translator of dates is trained for 120 steps only. Its held-out dates are translated with 1 to 64 beams, by the
 sum of log-probabilities and by their mean (length penalty 1), and by sampling. The right answers get a score of their
-own: where a wrong translation has a better one than the right answer, no search can help. Five seeds.
+own: where a wrong translation has a better one than the right answer, a better search does not help. Five seeds.
 """
 
 import torch

@@ -289,7 +289,7 @@ min-p sampling | min-p 采样 | min-p cǎi yàng | 12
 mixed precision | 混合精度 | hùn hé jīng dù | 18
     Large matrix products in 16 bits, and in 32 bits whatever would lose too much precision.
 model error | 模型误差 | mó xíng wù chā | 12
-    A wrong text that the model finds likelier than the right one: no search can avoid it.
+    A wrong text that the model finds likelier than the right one: a better search does not help.
 momentum | 动量 | dòng liàng | 13
     Stepping by a running mean of the last gradients, in which those that change sign cancel.
 multi-head attention | 多头注意力 | duō tóu zhù yì lì | 04

@@ -27,9 +27,9 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "attends while it writes: a single new token needs no mask.",
     "diagnose": "One line guards the mended one: compare it with torch's own attention on random inputs. Each of "
     "the four broken ones fails that test.",
-    "entropy": "Its exponential counts keys: equal weights on n of them give exactly n. For a language model the "
-    "same number is called perplexity.",
-    "shift": "You may set the bias of a trained layer's keys to 0, and it computes the same. Whisper, which "
+    "entropy": "Its exponential counts keys: equal weights on n of them give exactly n. Of a "
+    "language model's loss the exponential is called perplexity.",
+    "shift": "You may set the bias of the translator's keys to 0, and it computes the same. Whisper, which "
     "turns speech into text, has none.",
     "duplicate": "Both copies together draw `2w / (1 + w)`: up to twice the attention, although no score has "
     "changed. Repetition is heard.",

@@ -27,8 +27,8 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "Lesson 03 found leaks that way.",
     "sublayer": "Call it with attention and then with a feed-forward layer, and you have a whole Transformer "
     "block: lesson 09 does just that.",
-    "rms_norm": "Where a position's features have mean 0 it equals `layer_norm` with beta 0: centring is all "
-    "that RMSNorm leaves out.",
+    "rms_norm": "Where a position's features have mean 0 it equals `layer_norm` with beta 0: but for the shift, "
+    "centring is all that RMSNorm leaves out.",
     "diagnose": "A pre-norm stack whose sub-layers are attention and feed-forward in turn, with a norm at the end: "
     "that is the whole stack of GPT-2.",
     "counterexample": "The two claims that hold are all that a layer norm forgets: where gamma has no 0, every "

@@ -40,7 +40,7 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "dials": "The first dial turns once in 6.3 positions, the last once in 19,869: like the hands of a clock, "
     "together they tell near and far.",
     "is_equivariant": "Hand it `lambda x: attention(x, x, x)[0]` with your attention of lesson 02: True. Without "
-    "positions, self-attention cannot tell one order from another.",
+    "positions or a mask, self-attention cannot tell one order from another.",
     "alibi_bias": "With 8 heads, a token at distance 8 loses 4 from the first head's score and 1/32 from the "
     "last one's: readers of near and of far.",
     "swap_effect": "Give a one-layer model positions, and this number is no longer 0: you can measure how much "

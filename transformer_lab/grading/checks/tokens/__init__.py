@@ -19,8 +19,8 @@ PREDICTIONS = {
 }
 
 INSIGHTS = {  # what a right answer can do beyond its question
-    "encode": "A tokenizer file is little more than a list of merges: with those of any byte-pair tokenizer your "
-    "function gives its tokens, word by word.",
+    "encode": "A tokenizer file is little more than a list of merges: with those of one that begins "
+    "with letters your function gives its tokens, word by word.",
     "learn": "Where no two pairs are equally frequent, the `tokenizers` library learns the same merges as your "
     "function, in the same order.",
     "bits": "A table that has read nothing finds all characters equally likely: then every text costs log2 of the "

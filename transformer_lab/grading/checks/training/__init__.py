@@ -21,7 +21,7 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "adamw": "Multiply all gradients by 1000, and `eps` with them: the weight takes the same way.",
     "accumulate": "However the batch is cut, into single rows even, `p.grad` comes out the same.",
     "patients": "Of 200 dates that they have never seen, Ines translates 95 % and Emil, whose curve is better, 56 %: "
-    "no curve could have told you.",
+    "their curves could not have told you.",
     "more_patients": "Of 200 dates neither Jona nor Gita gets one right, and their losses agree: one cannot read "
     "English, the other has read it beside the wrong dates.",
     "measures": "Cut the same rows into other batches, of three, of one, all at once: none of the three numbers moves.",

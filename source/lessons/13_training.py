@@ -80,8 +80,8 @@ _ = axes[0, 1].legend(fontsize=8, loc="center right", bbox_to_anchor=(1, 0.3))
 # often each token occurs, and of somebody who has counted pairs of tokens, as you did in lesson
 # [10](10_tokens.ipynb).
 #
-# In each picture the two curves lie on top of each other: whatever is wrong, a gap between them will not show it. **Whose
-# model does what it was trained for?** Run the cell, and click your guess.
+# In each picture the two curves end on top of each other: whatever is wrong, a gap between them will not show it.
+# **Whose model does what it was trained for?** Run the cell, and click your guess.
 
 # %%
 predict("13_training.best")
@@ -206,11 +206,11 @@ assert np.abs(control - documents).max() < 0.1 < max(cleaned - documents)
 
 # %% [markdown]
 # Read the rows from the top. If the windows do not overlap, the table needs 0.7 bits more, and if a whole tenth in a
-# row is held out, nearly half a bit more again. *Whole documents*, drawn here and there, come out about the same. (They are
-# another text than the tenth in a row, so a small difference would not show.) But this documentation says many things
-# twice. So take every document out of the training set that shares thirteen words in a row with a held-out one: another
-# half a bit in the mean. Is that only because there is less left to learn from? No: with as much of the *other* text
-# taken out, the bits hardly change.
+# row is held out, nearly half a bit more again. *Whole documents*, drawn here and there, come out about the same.
+# (They are a different text, so a small difference would not show.) But this documentation says many things twice. So
+# take every document out of the training set that shares thirteen words in a row with a held-out one: another half a
+# bit in the mean. Is that only because there is less left to learn from? No: with as much of the *other* text taken
+# out, the bits hardly change.
 #
 # And look along the lines. In one draw the copies were worth nearly a whole bit, in another next to nothing. One draw
 # is an anecdote.
@@ -309,22 +309,21 @@ for factor in (1, 2, 4):
 
 # %% [markdown]
 # Where the table starts smaller, with a spread of 0.02 as in GPT-2, the bet costs next to nothing: a healthy writer
-# of the documentation begins at 6.24, and its $\ln V$ is 6.24.
+# of the documentation begins at 6.24, and its $\ln V$ is 6.24 (section 7).
 #
-# **The first loss** is the cheapest of all probes. *Far above* $\ln V$, and above a healthy twin, it says that the first
-# logits are too large.
-# And *below*, before anything was learnt? In a model with one table for both ends the first suspect is the bet: the label
-# is the token just read. (The last printed line says what that would cost here: 1.4.) Two faults can do it: labels that
-# are not shifted, and a loss that counts *padding*, where `[PAD]` comes after `[PAD]`. A look at one row of labels tells
-# which. (With two tables there is no bet, and labels that are not shifted do not show in the first loss.)
+# **The first loss** is the cheapest of all probes. *Far above* $\ln V$, and above a healthy **twin** (a model of the
+# same make that is known to train well), it says that the first logits are too large. And *below*, before anything
+# was learnt? In a model with one table for both ends the first suspect is the bet: the label is the token just read.
+# (That would cost 1.4 here, as printed above.) Two faults can do it: labels that are not shifted, and a loss that
+# counts *padding*, where `[PAD]` comes after `[PAD]`. A look at one row of labels tells which. (With two tables there
+# is no bet, and labels that are not shifted do not show in the first loss.)
 #
 # ## 4. One batch, again and again
 #
 # Next, give the model a task that it cannot fail: the same sixteen pairs, a hundred times. It need not understand
 # anything, only remember. If its loss stays far above that of a healthy twin, more data will not mend it: look for a
 # path that is cut, a rate far off, first weights too large, or a wrong loss. (Only a floor in the loss itself, as in
-# section 6, is no fault.) If the loss does come down, that proves less: sixteen pairs can nearly be learnt by heart
-# even without their source.
+# section 6, is no fault.)
 #
 # Here is the loop, and it is all there is to training:
 
@@ -415,22 +414,22 @@ assert walk(sgd, 0.041)[-1].norm() > 3 and walk(adam, 0.1)[-1].norm() < 0.2
 
 # %% [markdown]
 # * **SGD** has one rate for both directions. Above $2/50 = 0.04$ each step across overshoots by more than it started
-#   with. Just below, the way along the valley is slow: after the 60 steps nearly a tenth of it is still left.
+#   with. Below it, the way along the valley is slow: at 0.03 a sixth of it is still left at the end.
 # * **Momentum** steps by a running mean of the gradients. Across, they change sign and largely cancel; along, they
-#   add up. It swings like a ball. (torch's momentum, which trains the translator below, leaves out the factor 0.1; so
-#   its rates are ten times smaller.)
-# * **Adam** also keeps a running mean of the *squares*, and divides by its root: as long as a weight's gradient keeps its sign
-#   and size, its step is about the rate, however steep its direction is; where the sign keeps changing, the step is
-#   smaller. (The divisions by $1 - 0.9^t$ are there because both means start at 0.)
+#   add up. It swings like a ball. (torch's momentum, which trains the translator below, leaves out the factor 0.1:
+#   the same walk then has a rate ten times smaller.)
+# * **Adam** also keeps a running mean of the *squares*, and divides by its root: as long as a weight's gradient keeps
+#   its sign and size, its step is about the rate, however steep its direction is; where the sign keeps changing, the
+#   step is smaller. (The divisions by $1 - 0.9^t$ are there because both means start at 0.)
 #
 # ![Four rules from top to bottom. SGD keeps nothing and takes rate times gradient off the weight. Momentum keeps m,
 # the mean of the last gradients, and takes off rate times m. Adam keeps m and v, the mean of the squares, and takes
 # off rate times m divided by the root of v. AdamW takes off, in addition, rate times decay times the
 # weight.](figures/13_training_optimisers.svg)
 #
-# The last addition is **weight decay**: each step also shrinks the weights a little. **AdamW** does so directly, past
-# the division, so that the decay is the same for all weights. One line more, and your AdamW equals torch's, on the
-# translator itself:
+# The last addition is **weight decay**: each step also shrinks the weights a little. **AdamW** does so outside the
+# division, so all weights shrink by the same share. One line more, and your AdamW equals torch's, on the translator
+# itself:
 
 
 # %%
@@ -498,10 +497,10 @@ _ = ax.legend(fontsize=8)
 # %% [markdown]
 # * **The kind of step matters.** With each at the best of its rates, AdamW is far ahead of SGD with momentum after
 #   100 steps, for every seed.
-# * **One seed can be lucky.** By the median of five seeds, SGD with momentum does equally well at 0.1 and 0.3. But at
+# * **One seed can mislead.** By the median of five seeds, SGD with momentum does equally well at 0.1 and 0.3. But at
 #   0.3 one seed of five is lost, and at 1 all of them.
 # * **A rate belongs to a task.** A rate of 0.00002, which recipes for *fine-tuning* recommend, leaves a fresh model
-#   worse than guessing after these 100 steps. Copy a rate without a sweep, and your run may fail like this.
+#   worse than guessing after these 100 steps. Copy a rate without trying others, and your run may fail like this.
 #
 # (The third curve has a **warm-up**, and is behind at all rates but the highest. Twenty of its hundred steps are smaller, so this does
 # not say that a warm-up harms. [Lesson 07](07_layer_norm.ipynb) has longer runs.)
@@ -512,8 +511,8 @@ _ = ax.legend(fontsize=8)
 # that this matrix is never stepped: the optimiser does not have it, or it gets no gradient (its `grad` is `None`).
 # (A gradient that is there, but consists of zeros, is another case: then weight decay still moves the matrix a little.)
 #
-# The second probe of the step is the **gradient norm**, the length of all gradients together. It may start high; it
-# should not keep growing.
+# The second probe of the step is the **gradient norm**, the length of all gradients together. It may start high. If
+# it keeps growing although the loss does not, suspect that gradients are added up from step to step.
 #
 # <details><summary>Deeper: clipping</summary>
 #
@@ -545,10 +544,11 @@ print(f"label smoothing 0.2: nobody gets below {floor:.2f}")
 # loss of the whole one. The probe is to measure the *same* batch in both modes. The difference is what dropout costs,
 # to be compared with the gap between the curves.
 #
-# Why would one want a handicap? Because of **overfitting**. `experiments/overfitting.py` gave the translator only 350
-# pairs, and trained it for 800 steps with five seeds. The training loss falls to 0.0002. The loss on 300 other dates
-# is lowest between steps 400 and 600, and then, in all five runs, it *rises* again a little. The textbook says: stop
-# there. And what becomes of the share of these dates that are exactly right, from that step to the last?
+# Why would one want a handicap? Because of **overfitting**: with few examples a model may go on getting better at
+# them and worse at all others. `experiments/overfitting.py` gave the translator only 350 pairs, and trained it for
+# 800 steps with five seeds. The loss on 300 other dates is lowest between steps 400 and 600, and then, in all five
+# runs, it *rises* again a little. The textbook says: stop there. And what becomes of the share of these dates that
+# are exactly right, from that step to the last?
 
 # %%
 predict("13_training.after")
@@ -661,8 +661,20 @@ table("healthy writer", "Bela")
 table("healthy translator", "Ada", "Chen", "Dora")
 
 # %% [markdown]
-# A diagnosis needs *two* probes: one that speaks for it, and one that **rules out the runner-up**. Find both for each
-# of the four in the tables, and only then open what we found.
+# A diagnosis needs *two* probes: one that speaks for it, and one that **rules out the runner-up**. These are the rules
+# of sections 2 to 6:
+#
+# | probe | what it says |
+# |---|---|
+# | overlap | above 0: a leak |
+# | first loss | far above $\ln V$ and the twin: first logits too large; below $\ln V$: the label is the token just read, or padding counts |
+# | one batch | far above the twin, and the loss has no floor: it cannot learn |
+# | text | not what the model was trained for: ill, whatever the loss says |
+# | train() and eval() | they differ: dropout |
+# | update / weight | far from the twin's: the rate; exactly 0: never stepped |
+# | gradient norm | keeps growing although the loss does not: gradients are added up |
+#
+# Find both probes for each of the four in the tables above, and only then open what we found.
 #
 # <details><summary>Bela: a loss of 0.06</summary>
 #
@@ -692,7 +704,7 @@ table("healthy translator", "Ada", "Chen", "Dora")
 # <details><summary>Ada: above 3.4, even on one batch</summary>
 #
 # Every matrix moves as it should, so it is not the rate. She fails on sixteen pairs too, so it is not the amount of
-# data. Her *first loss* is 4.01, exactly $\ln V$, where her healthy twin begins at 5.8. Its logits never reach the
+# data. Her *first loss* is 4.01, exactly $\ln V$, where her healthy twin begins at 5.8. Her logits never reach the
 # loss as they are: somebody put a softmax before `cross_entropy`, which has its own.
 #
 # The runner-up is a small token table, with which a healthy model begins at $\ln V$ as well. *One batch* rules it
@@ -739,12 +751,12 @@ assert losses[-1] < 0.2
 #
 # ## 8. Play
 #
-# The walks of section 5, all four at once. The valley is the same, only moved: the weights begin at 0, at the ring,
-# and the loss is lowest at the star. *Noise* adds the same random numbers to everybody's gradients, as small batches
-# do. Predict before you move:
+# The rules of section 5, all four at once. The valley is the same, only moved: the weights begin at 0, at the ring,
+# and the loss is lowest at the star. *Noise* adds random numbers to the gradients, as small batches do (the same for
+# all four). Predict before you move:
 #
 # 1. Which rate brings SGD nearest to the star in 60 steps, and how near does momentum come with a rate of its own?
-#    What keeps SGD from taking that one?
+#    What keeps SGD from taking momentum's rate?
 # 2. Make the valley round (steepness 1), and then steeper and steeper. Two of the four walks stay exactly as they
 #    are. Which, and why? Are they also the fastest in the round valley?
 # 3. Let Adam walk for 300 steps at rates of 1, 0.1 and 0.02, first without noise, and then with a noise of 1. What
@@ -827,7 +839,7 @@ for name, weigh in (("mean of the three means", lambda n: 1 / 3), ("weighted by 
     assert (off < 1e-3) == (name == "weighted by labels")
 
 # %% [markdown]
-# The same slip spoils an accuracy that is averaged over batches, and a perplexity that is a mean of perplexities. **Add up sums, count labels, divide once.**
+# The same slip spoils an accuracy that is averaged over batches. **Add up sums, count labels, divide once.**
 #
 # ## 10. In the package
 #
@@ -884,9 +896,9 @@ print(f"    in the last of them {(found != weights(straight)).sum()} of {len(fou
 # and nothing says so. Its loss even looks *better*. (This model has no dropout. With dropout the *random numbers* must be
 # the same, too.)
 #
-# The package's checkpoints hold all three. Which examples make up a batch depends on the seed and the step alone, and so do
-# the random numbers of dropout, and the learning rate, by a **learning-rate schedule**: by default a tenth of all steps as warm-up, then half a
-# cosine down to 0.
+# The package's checkpoints hold all three. The examples of a batch and the random numbers of dropout depend on the
+# seed and the step alone, and the learning rate on the step, by a **learning-rate schedule**: by default a tenth of
+# all steps as warm-up, then half a cosine down to 0.
 #
 # ## 11. What you have now
 #
@@ -934,8 +946,7 @@ assert 3.5 < end < 4.5
 #
 # <details><summary>Why does multiplying the loss by 1,000 hardly change a run with Adam, and ruin one with SGD?</summary>
 #
-# Adam divides the gradient by its own usual size, in which the factor cancels. SGD's step becomes 1,000 times as
-# long.
+# Adam divides the gradient by its own usual size, so the factor cancels. SGD's step becomes 1,000 times as long.
 #
 # </details>
 #
@@ -945,11 +956,12 @@ assert 3.5 < end < 4.5
 #
 # ## Takeaways
 #
-# * A loss curve alone does not tell sick from healthy. Know where it should begin ($\ln V$ if the first
-#   logits are small; where they are not, as high as a healthy twin) and where it can end (the floor of the labels).
+# * A loss curve alone does not tell sick from healthy. Know where it should begin ($\ln V$ if the first logits are
+#   small; where they are not, as high as a healthy twin) and where it can end (the floor of the labels).
 # * Before a long run: overlap of the splits, the first loss, one batch again and again. Together they take seconds.
-# * AdamW is gradient descent that remembers the mean gradient and the mean square, makes steps of at most about
-#   the rate, however steep the direction, and shrinks the weights a little.
+#   Section 7 has a table of all seven probes.
+# * AdamW is gradient descent that remembers the mean gradient and the mean square, makes steps of at most about the
+#   rate, however steep the direction, and shrinks the weights a little.
 # * A diagnosis names the probe that rules out the runner-up.
 # * Losses are added up and divided once, by the number of labels.
 #

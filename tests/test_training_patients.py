@@ -41,6 +41,7 @@ def tenth_twin(kind):
 RULES_OUT = {
     ("Emil", "overlap"): lambda: SEEN["Emil"]["overlap"] == 1,
     ("Fumi", "ratio"): lambda: not frozen("Fumi") and frozen("Chen"),
+    ("Fumi", "one batch"): lambda: SEEN["Fumi"]["one batch"][-1] > 2 * SEEN["Chen"]["one batch"][-1],
     ("Gita", "text"): lambda: len(written("Gita")) == 3 and len(written("Jona")) == 1,
     ("Gita", "one batch"): lambda: SEEN["Gita"]["one batch"][-1] < 0.1 and SEEN["Jona"]["one batch"][-1] > 0.3,
     ("Gita", "ratio"): lambda: encoder_moves("Gita") and not encoder_moves("Jona"),

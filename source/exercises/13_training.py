@@ -27,7 +27,7 @@ import torch.nn.functional as F
 # their squares.
 #
 # All is to be as in `torch.optim.AdamW`: the place of `eps`, the correction of both means, and what is decayed when
-# (`help(torch.optim.AdamW)` prints the algorithm). Two things are left to whoever writes the training loop:
+# (`help(torch.optim.AdamW)` prints the algorithm). Two more things are required, as in most training loops:
 #
 # * Only matrices are decayed. A weight with fewer than two axes, such as a bias or the scale of a layer norm, is not.
 # * A gradient may be `None`: the weight was not used in that step. Then nothing happens to it: it neither moves nor decays, the
@@ -164,7 +164,7 @@ grade("13_training.accumulate", accumulate)
 # *4 points, difficulty 3 of 5, about 12 minutes*
 #
 # Eight more runs, as in the lesson: a translator with one block in each stack, or a writer of the Python documentation. The next
-# cells draw their curves and lay a probe at a patient; you see it beside that of a twin who is known to be well. Four of them
+# cells draw their curves and put a probe to a patient, beside the same probe of a twin who is known to be well. Four of them
 # are for this question, and the others wait in question 4.
 #
 # An assistant has been here before you. She saw the curves only, and **each of her suspicions is wrong**:
@@ -254,7 +254,7 @@ look("Emil", "start")
 # <details><summary>Hint 2: where to look</summary>
 #
 # Two of the four look well, and one of these two is. Who says that held-out pairs were held out? Of the other two, one is told by
-# something that keeps growing, and one by how far a step goes.
+# something that keeps growing although the loss does not, and one by how far a step goes.
 #
 # </details>
 # <details><summary>Hint 3: a way to go about it</summary>

@@ -643,6 +643,7 @@ RIGHT = {
     "13_training.patients": [
         ("the solution", FOUR),
         ("in capitals, lists", {name: [f" '{word.upper()}'" for word in pair] for name, pair in FOUR.items()}),
+        ("sixteen examples", probe("Fumi", "one batch")),
     ],
     "13_training.more_patients": [
         ("the solution", FOUR_MORE),
@@ -757,7 +758,7 @@ WRONG = {
         ("Emil: healthy", fault("Emil", "healthy"), "is the suspicion, and it is wrong"),
         ("Emil: modes", probe("Emil", "modes"), "'modes' does not rule out 'healthy'"),
         ("Fumi: high", fault("Fumi", "learning rate too high"), "Fumi: not 'learning rate too high'"),
-        ("Fumi: one batch", probe("Fumi", "one batch"), "'one batch' does not rule out 'blocks frozen'"),
+        ("Fumi: start", probe("Fumi", "start"), "'start' does not rule out 'blocks frozen'"),
         ("Hugo: large", fault("Hugo", "first weights too large"), "Hugo: not 'first weights too large'"),
         ("Hugo: start", probe("Hugo", "start"), "'start' does not rule out 'learning rate too high'"),
         ("Ines: overfitting", fault("Ines", "overfitting"), "Ines: not 'overfitting'"),

@@ -57,7 +57,7 @@ CASES = {
     "Fumi": Case(
         "learning rate too low",
         "blocks frozen",
-        ("ratio",),
+        ("ratio", "one batch"),
         "The loss goes down slowly and steadily, and on one batch too.",
         "Frozen blocks are told by something that is exactly 0. Is anything?",
     ),

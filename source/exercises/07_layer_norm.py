@@ -20,10 +20,11 @@ from torch import nn
 # ## Question 1: the layer norm
 # *5 points, difficulty 2 of 5, about 8 minutes*
 #
-# Write `layer_norm(x, gamma, beta, eps=1e-5)`: `x (..., D)`, `gamma (D,)`, `beta (D,)`, result `(..., D)`. Each position gets
-# its own mean and deviation. Gradients flow to all three, also where the features of a position are all equal (where the
-# result is beta). The mean of a position may be thousands of times larger than its deviation; there, too, float32 has to give the
-# right numbers (to two digits). Torch has such a function, and the check takes it; you learn more without.
+# The lesson has derived it; write it now without looking back, as a function `layer_norm(x, gamma, beta, eps=1e-5)`:
+# `x (..., D)`, `gamma (D,)`, `beta (D,)`, result `(..., D)`. Each position gets its own mean and deviation. Gradients
+# flow to all three, also where the features of a position are all equal (where the result is beta). The mean of a
+# position may be thousands of times larger than its deviation; there, too, float32 has to give the right numbers (to
+# two digits).
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -66,11 +67,11 @@ grade("07_layer_norm.layer_norm", layer_norm)
 # ## Question 2: its backward pass
 # *6 points, difficulty 4 of 5, about 14 minutes*
 #
-# The lesson stops at the Jacobian of one token. Go on: multiply it by the gradient, without ever building it, and do the same for
-# all tokens at once. The loss has the gradient `grad (..., D)` with respect to the layer norm's output. Write
-# `layer_norm_backward(grad, x, gamma, eps=1e-5)` that returns `grad_x (..., D)`, `grad_gamma (D,)` and `grad_beta (D,)`, in this
-# order, by formula: without autograd, without torch's own backward pass, and without differences. (Outside the function,
-# autograd tells you whether you are right.)
+# The lesson stops at the Jacobian of one token. Go on: multiply it by the gradient, without ever building it, and do
+# the same for all tokens at once. The loss has the gradient `grad (..., D)` with respect to the layer norm's output.
+# Write `layer_norm_backward(grad, x, gamma, eps=1e-5)` that returns `grad_x (..., D)`, `grad_gamma (D,)` and
+# `grad_beta (D,)`, in this order, by formula: without autograd, without torch's own backward pass, and without finite
+# differences. (Outside the function, autograd tells you whether you are right.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -229,9 +230,9 @@ grade("07_layer_norm.sublayer", sublayer)
 # ## Question 5: RMSNorm
 # *Optional: 3 points, difficulty 1 of 5, about 4 minutes*
 #
-# Write `rms_norm(x, gamma, eps=1e-5)`: `x (..., D)`, `gamma (D,)`, result `(..., D)`. Its name says the formula: each position is
-# divided by the **r**oot of the **m**ean of the **s**quares of its features, and then scaled by gamma. `eps` is added to the mean, under
-# the root. Gradients flow to both, also where all features are 0. (Torch's own is taken here too.)
+# Write `rms_norm(x, gamma, eps=1e-5)`: `x (..., D)`, `gamma (D,)`, result `(..., D)`. Its name says the formula: each
+# position is divided by the **r**oot of the **m**ean of the **s**quares of its features, and then scaled by gamma.
+# `eps` is added to the mean, under the root. Gradients flow to both, also where all features are 0.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

@@ -7,9 +7,10 @@
 # self-attention and feed-forward; the decoder has written 2 0 2 6 nián, and each of its two blocks has self-attention,
 # cross-attention and feed-forward. On top of each of these ten parts lies a lit bar: a layer norm.](figures/07_layer_norm_where.svg)
 #
-# Attention chooses, the feed-forward layer computes, the residual connection carries. The lit bars are what is left of the
-# block. They hold few parameters and look like housekeeping: each takes a vector, subtracts a mean and divides by a deviation.
-# But there are ten of them, one on top of every sub-layer, and people have argued since 2017 about where they should stand.
+# Attention chooses, the feed-forward layer computes, the residual connection carries. The lit bars are what is left
+# of the block. They hold few parameters and look like housekeeping: each takes a vector, subtracts a mean and divides
+# by a standard deviation (deviation for short). But there are ten of them, one on top of every sub-layer, and people
+# have argued since 2017 about where they should stand.
 #
 # Why there should be a norm at all, [lesson 06](06_residual.ipynb) has shown: with one in front of each branch, a
 # deep stack learnt from a large start as well. Here we ask what exactly it does. We begin by taking the mean along
@@ -25,6 +26,7 @@
 
 # %%
 from contextlib import nullcontext
+from dataclasses import replace
 from unittest import mock
 
 import matplotlib.pyplot as plt
@@ -44,18 +46,18 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 1. Break it
 #
-# **Layer normalisation**, layer norm for short, makes numbers tidy: mean 0, deviation 1. But the mean of *which* numbers? Inside
-# the model a batch of texts is a block of numbers with three axes: the texts (batch), their tokens (time), and the features of
-# each token's vector. Here are three dates, the first three tokens of each, and five features of each vector. The lit numbers
-# share *one* mean and *one* deviation:
+# **Layer normalisation**, layer norm for short, makes numbers tidy: mean 0, deviation 1. But the mean of *which*
+# numbers? Inside the model a batch of texts is a tensor with three axes: the texts (batch), their tokens (time), and
+# the features of each token's vector. Here are three dates, the first three tokens of each, and five features of each
+# vector. The lit numbers share *one* mean and *one* deviation:
 #
 # ![Three dates side by side, each a small table with a row for each of its first three tokens and a column for each of five
 # features. Over the features: the row of November in the first date is lit. Over the batch: one feature of the third token
 # is lit in all three dates, at November, March and December. Over time: one feature is lit at all tokens of the first
 # date.](figures/07_layer_norm_groups.svg)
 #
-# The translator was trained with the first row, over the features. We keep all that it has learnt and replace its ten norms, all
-# at once:
+# The translator was trained as in the first row, over the features. We keep all that it has learnt and replace its
+# ten norms, all at once:
 #
 # * **no norm**: each vector passes as it is;
 # * **over the batch** or **over time**, as drawn. What comes out still has mean 0 and deviation 1, but along another axis.
@@ -73,6 +75,7 @@ def over(axes):
 
 
 def with_norm(forward):
+    """A context in which every LayerNorm runs this forward instead."""
     return mock.patch.object(LayerNorm, "forward", forward)
 
 
@@ -229,9 +232,8 @@ for name, axes in (("over the features", 2), ("over the batch", 0), ("over time"
 # %% [markdown]
 # Over the batch, what a date means depends on who else is being translated. Over time, the norm undoes the causal
 # mask: each token's vector is made with the mean of all, later ones included. **So the 92 % flatter: they were
-# reached next to tokens that do not exist yet when the model writes.** (Mostly that is no peeking at the answer. Put
-# the end of *another* date's translation behind a token, and it is predicted nearly as well: the section marked
-# "Deeper" has the numbers.) Of the three axes, only the *features* leave each token to itself.
+# reached next to tokens that do not exist yet when the model writes.** (Mostly not by peeking at the answer: see
+# "Deeper" above.) Of the three axes, only the *features* leave each token to itself.
 #
 # ## 2. One token, one mean, one deviation
 #
@@ -249,8 +251,8 @@ for name, axes in (("over the features", 2), ("over the batch", 0), ("over time"
 #
 # $$\sigma = \sqrt{\text{var} + \epsilon} \qquad \hat x_j = \frac{x_j - \mu}{\sigma}$$
 #
-# $\epsilon$ (`eps`, here $10^{-5}$) is there for a token whose features are all equal: without it, $0/0$. Here it is for a small
-# block of numbers, with loops:
+# $\epsilon$ (`eps`, here $10^{-5}$) is there for a token whose features are all equal: without it, $0/0$. Here it is
+# for a small tensor, with loops:
 
 # %%
 B, T, D, eps = 2, 3, 4, 1e-5
@@ -293,9 +295,10 @@ print(f"gamma 3, beta 1: mean {y[0, 0].mean():.2f}, deviation {y[0, 0].std(unbia
 #
 # ## 3. What a layer norm cannot see
 #
-# Whatever the two steps remove, what comes after the norm will never know. What is it? With $D = 3$ you can see it. Subtracting the
-# mean is a *projection*: it removes the part of $x$ along the direction $(1, 1, 1)$, and all that is left lies in a plane. Dividing
-# by $\sigma$ puts what is left on a *sphere* of radius $\sqrt D$, since its mean square is 1. Plane and sphere meet in a circle.
+# Whatever the two steps remove, what comes after the norm will never know. What is it? With $D = 3$ you can see it.
+# Subtracting the mean is a *projection*, as in geometry: it removes the part of $x$ along the direction $(1, 1, 1)$,
+# and all that is left lies in a plane. Dividing by $\sigma$ puts what is left on a *sphere* of radius $\sqrt D$,
+# since its mean square is 1. Plane and sphere meet in a circle.
 
 # %%
 points = torch.randn(200, 3) * torch.tensor([1.3, 1.0, 0.6]) + torch.tensor([0.5, 1.0, 0.0])
@@ -316,15 +319,15 @@ for panel, cloud, title, (elev, azim) in zip(panels, (points, flat, circle), tit
     panel.plot_trisurf(*plane.T, triangles=[[0, 1, 2], [0, 2, 3]], color="#9AA5B1", alpha=0.3, linewidth=0)
     panel.scatter(*cloud.T, s=7, c=points[:, 0], cmap="viridis")
     panel.plot(*torch.stack((-2.6 * ones, 2.6 * ones)).T, color="grey", linestyle=":")
-    panel.set_title(title, loc="center", y=1.06)
+    panel.set_title(title, loc="center", y=1.1)
     for j, name in enumerate("xyz", start=1):
         panel.set(**{f"{name}lim": (-3.3, 3.3), f"{name}ticks": (-2, 0, 2), f"{name}ticklabels": ()})
         getattr(panel, f"set_{name}label")(f"$x_{j}$", labelpad=-12)
     panel.set_box_aspect((1, 1, 1), zoom=1.05 if cloud is circle else 1.2)
 
 # %% [markdown]
-# (Grey: the plane. Dotted: the direction $(1, 1, 1)$, at right angles to it. The second panel looks along the plane and sees it as
-# a line; the third looks along $(1, 1, 1)$.)
+# (Grey: the plane. Dotted: the direction $(1, 1, 1)$, at right angles to it. Each point keeps its colour. The second
+# panel looks along the plane and sees it as a line; the third looks along $(1, 1, 1)$.)
 #
 # Two things are forgotten: where $x$ stood along $(1, 1, 1)$, and how long it was within the plane. That is an **invariance**:
 # nothing changes when *one* number is added to all features of a token, or when all are multiplied by one positive number. A
@@ -402,9 +405,9 @@ assert difference < 1e-10
 J, long, z = jacobian(token), jacobian(10 * token), F.layer_norm(token, (D,))
 h = torch.randn(D, dtype=torch.float64)  # any gradient
 shift, stretch = abs((h @ J).sum()), abs(h @ J @ z)
-print(
-    f"along (1, ..., 1): below 1e-9; along the normalised x: below 1e-3; ten times x: {long.norm() / J.norm():.2f} of it"
-)
+print("the gradient's part along (1, ..., 1): below 1e-9")
+print("its part along the normalised x:       below 1e-3 (what is left comes from eps)")
+print(f"the Jacobian at 10 x:                  {long.norm() / J.norm():.2f} as large as at x")
 assert shift < 1e-9 and stretch < 1e-3
 
 # %% [markdown]
@@ -414,9 +417,9 @@ assert shift < 1e-9 and stretch < 1e-3
 #
 # ## 5. Does the mean matter?
 #
-# Llama and its relatives leave the mean alone and only divide, by the root of the mean square. This is **RMSNorm** (Zhang, Sennrich
-# 2019): no projection, only the sphere. The translator was trained with layer norms. Will it notice if we put RMSNorm in their
-# places?
+# Llama and its relatives leave the mean alone and only divide, by the root of the mean square. This is **RMSNorm**
+# (Zhang, Sennrich 2019), made to save time: no projection, only the sphere. The translator was trained with layer
+# norms. Will it notice if we put RMSNorm in their places, and keep $\gamma$ and $\beta$?
 #
 # And would it notice a mean at all? As a control we give it one on purpose: just before each norm, a quarter of the vector's
 # deviation is added to all its features. A layer norm would take that off again; RMSNorm lets it pass.
@@ -485,7 +488,11 @@ _ = ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 # %% jupyter={"source_hidden": true}
 first = {0, 4}  # the first norm of each stack
 assert all((trained[i] > 0.03) if i in first else (trained[i] < 0.01) for i in range(10))
-assert all((row[i] > 0.02) if i in first else (row[i] < 0.03) for row in fresh for i in range(10))
+assert all((row[i] > 0.03) if i in first else (row[i] < 0.03) for row in fresh for i in range(10))
+placeless = [share_of_the_mean(Transformer(replace(model.config, positions="none")).eval()) for _ in range(3)]
+largest = max(row[i] for row in placeless for i in first)
+print(f"untrained and without positions, at the first norms: at most {largest:.1%}")
+assert largest < 0.03
 norms = [part.norm for part in model.modules() if isinstance(part, Residual)]
 as_before, rms_there = LayerNorm.forward, rms_forward(0)
 
@@ -501,8 +508,10 @@ with with_norm(two_without_mean):
 # **At eight of the ten norms the square of the mean is less than 1 % of the mean square.** (A quarter of the
 # deviation, as above, would be 6 %.) That does not need training: in the untrained models, too, it is below 3 %. Each
 # of these norms gets what an earlier norm has just *centred* (but for its $\gamma$ and $\beta$), plus the output of a
-# sub-layer. Only the first norm of each stack gets vectors that nobody has centred. There a mean is left, and the
-# translator copes with it: with RMSNorm in these two places alone it is as right as before (99.7 %).
+# sub-layer. Only the first norm of each stack gets vectors that nobody has centred. They contain the positions of
+# [lesson 08](08_positions.ipynb), half of whose numbers are cosines, most of them near 1. (In untrained models
+# without positions the share is below 3 % there, too.) So a mean is left, and the translator copes with it: with
+# RMSNorm in these two places alone it is as right as before (99.7 %).
 #
 # But this model was trained with a layer norm. What about one that *never had* the mean taken off? `experiments/mean_left_out.py`
 # trains translators with RMSNorm from the first step on, and their twins with a layer norm, in both places of the norm that the next
@@ -542,14 +551,15 @@ assert max(rms / full for full, _, rms in final) < 1.13
 # line, after each plus sign: it takes the sum. In **pre-norm** it stands on the branch, in front of the sub-layer, and the line
 # meets nothing but additions.
 #
-# Post-norm is the Transformer of 2017, and our translator. Pre-norm is GPT-2, Llama and nearly all that came later. In pre-norm
-# nothing normalises the sum, which tends to grow from block to block, so such a stack usually has one **final norm** at its end.
+# Post-norm is the Transformer of 2017, and our translator. Pre-norm is GPT-2, Llama and most models since. In
+# pre-norm nothing normalises the sum, which tends to grow from block to block, so such a stack usually has one
+# **final norm** at its end.
 #
 # Which of them trains? `experiments/norm_position.py` trains six narrow blocks on a small task, "say the token before
-# this one", with 8 tokens, for 300 steps. It does so at five learning rates, with and without **warm-up** (the rate
-# rises slowly to its full height, here over the first 100 steps), with five seeds each. Everything else is the same,
-# but for the final norm, which only pre-norm has. Pure chance has a loss of $\ln 8 = 2.08$; a run has *trained* if it
-# ends below half of that.
+# this one", with a vocabulary of 8 tokens, for 300 steps. It does so at five learning rates, with and without
+# **warm-up** (the rate rises slowly to its full height, here over the first 100 steps), with five seeds each.
+# Everything else is the same, but for the final norm, which only pre-norm has. Pure chance has a loss of
+# $\ln 8 = 2.08$; a run has *trained* if it ends below half of that.
 #
 # At a rate of 0.01, which place *needs* the warm-up?
 
@@ -648,20 +658,20 @@ assert max(post[True]) < half < min(controls["small rates at the end"] + control
 # %% [markdown]
 # <details><summary>What came out. Open after your guess</summary>
 #
-# The small rates help only when they come *first*, and twice the time does not help (three seeds, at this rate). Why
-# are post-norm's first steps so delicate? A gradient that vanishes on its way down is not the first suspect: in
-# lesson 06, in stacks of feed-forward layers, it kept its size in post-norm. (Here we have not measured it.) One
-# thing that differs is the way around all branches: in pre-norm the gradient takes it whole, and in post-norm each
-# norm on the line takes a part. Whether that is the cause we have not tested; Liu et al. (2020) look for it in how
-# strongly the output depends on the branches.
+# The small rates help only when they come *first*, and twice the time does not help (three seeds, at this rate). So
+# in our runs it is the first steps that post-norm cannot take at the full rate. Xiong et al. (2020) explain why: at
+# the start of training, the parameters near the output of a post-norm stack have large gradients, and with a large
+# rate the training becomes unstable. Liu et al. (2020) explain it by how strongly the output depends on the branches.
+# Our runs do not decide between the two.
 #
 # </details>
 
 # %% [markdown]
 # ## 7. Play
 #
-# You see a cube of 3 samples, 4 positions and 5 features. Choose what is averaged over, click a number, and move it, with the slider
-# or by dragging it up and down (or focus the input and use the arrow keys, `+` and `-`). Outputs that moved light up.
+# You see a cube of 3 samples, 4 positions and 5 features. Choose what is averaged over, click a number, and move it,
+# with the slider or by dragging it up and down (or focus the input and use the arrow keys, `+` and `-`). Outputs that
+# moved light up. (The explorer counts from 0.)
 #
 # 1. Over which axes does one changed number move the *most* outputs? Guess before you try all five.
 # 2. Over *batch and time*, which outputs of the changed position itself do *not* move? Why not?
@@ -711,10 +721,11 @@ for name, below in slips.items():
     print(f"{name:20}{off[0]:10.1%}{off[1]:20.1%}{off[2]:10.1%}")
 
 # %% [markdown]
-# **Dropout after the norm.** **Dropout** zeroes some numbers at random during training. It belongs on the *branch*, before the addition.
-# After a post-norm layer's norm it hits the skip too, and what is lost there is lost for all later layers. How much of a vector's
-# direction survives 24 layers, compared with the same layers without any dropout? Their branches are random, with a gain of 0.25,
-# about as large as PyTorch starts them ([lesson 06](06_residual.ipynb)):
+# **Dropout after the norm.** **Dropout** zeroes some numbers at random during training. It belongs on the *branch*,
+# before the addition. After a post-norm sub-layer's norm it hits the skip too, and what is lost there is lost for all
+# that follow. How much of a vector's direction survives 24 sub-layers, compared with the same ones without any
+# dropout? Their branches are random, with a gain of 0.25, about as large as PyTorch starts them
+# ([lesson 06](06_residual.ipynb)):
 
 
 # %%
@@ -748,9 +759,9 @@ print(f"{share:.1%} of the dates are right, as before: {written['as trained'][0]
 assert abs(share - written["as trained"][0]) < 0.01
 
 # %% [markdown]
-# In the package, `LayerNorm` and `RMSNorm` are one line each, a call of torch's fused operation. `Residual` holds a norm, its place
-# and the dropout. A sub-layer that writes nothing shows the place at once: in pre-norm `x` comes out as it was, in post-norm it is
-# normalised. And where the mean is 0, the two norms agree:
+# In the package, `LayerNorm` and `RMSNorm` are one line each, a call of torch's own function. `Residual` holds a
+# norm, its place and the dropout. A sub-layer that writes nothing shows the place at once: in pre-norm `x` comes out
+# as it was, in post-norm it is normalised. And where the mean is 0, the two norms agree:
 
 # %%
 x, norm, silent = torch.randn(2, 3, 64), LayerNorm(64), torch.zeros_like

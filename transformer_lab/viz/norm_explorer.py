@@ -82,8 +82,7 @@ class NormExplorer(Explorer):
         figure.set_size_inches(5.6, 5.2)  # one above the other, so that a phone shows them in a readable size
         figure.subplots_adjust(left=0.01, right=0.99, bottom=0.02, top=0.88, hspace=0.16)
         (b, t, d), changed = self.cell, self.changed
-        moved = f"{changed.sum()} of {changed.size} outputs move"
-        figure.suptitle(f"Averaged over {self.over}: one number changes, {moved}")
+        figure.suptitle(f"Over {self.over}: {changed.sum()} of {changed.size} outputs move")
         chosen = np.zeros(np.shape(self.cube), dtype=bool)
         chosen[b, t, d] = True
         above, below = figure.subplots(2, 1)

@@ -138,8 +138,6 @@ grade("08_positions.rotate", rotate)
 # | `"rows by sequence"` | a sequence gets the row of its own number in the batch |
 # | `"positions from 1"` | the first token is not at position 0 |
 #
-# (The last pair's turn is judged by the first row of the batch and the next one that differs from it.)
-#
 # Two of the four treat the sequences of a batch differently. Which column of what is printed tells these two apart? Set `apart`
 # to `"rows of one sequence"`, `"sequences of the batch"`, `"lengths of the pairs"` or `"the last pair's turn"`. Then write
 # `broken_2` again as `repair`, changed as little as possible; the result has the dtype of x, and gradients reach it.
@@ -194,6 +192,8 @@ for broken in (broken_1, broken_2, broken_3, broken_4):
 print("wanted:   rows differ, sequences alike, lengths 1.0 to 1.0, the last pair's turn 6,283 positions")
 
 # %% [markdown]
+# (The last pair's turn is judged by the first row of the batch and the next one that differs from it.)
+#
 # <details><summary>Hint 1: a nudge</summary>
 #
 # How long does the slowest pair take for a turn, if its exponent is 3/4? Is $\sin^2 + \cos^2$ of each pair 1? Do two tokens of

@@ -101,9 +101,11 @@ for text, pair in zip(unordered, held_out, strict=True):
     said, wanted = (re.match(r"(\d*)年(\d*)月(\d*)日(.*)", line) for line in (text, pair.target))
     for part, was, now in zip(left, wanted.groups(), said.groups() if said else [None] * 4, strict=True):
         left[part] += was == now != ""
-named = sum("星期" in pair.target for pair in held_out)
-print(f"right of 300: {left}; a weekday stands in {named}")
-assert named == 100 and all(abs(left[part] - n) < 4 for part, n in zip(left, (11, 260, 52, 8), strict=True))
+asked = [text for text, pair in zip(unordered, held_out, strict=True) if "星期" in pair.target]
+stopped = sum(text.endswith("日") and "星期" not in text for text in asked)
+print(f"right of 300: {left}; a weekday was wanted in {len(asked)}, and {stopped} of these end after 日")
+assert len(asked) == 100 and abs(stopped - 92) < 4
+assert all(abs(left[part] - n) < 4 for part, n in zip(left, (11, 260, 52, 8), strict=True))
 
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
@@ -114,7 +116,7 @@ assert named == 100 and all(abs(left[part] - n) < 4 for part, n in zip(left, (11
 #
 # Of the 300 dates, 260 keep their month, which is always a word here. But the digits no longer tell which number they
 # belong to: the day is right in 52, the year in 11. And of 100 weekdays only 8 survive, though they are words as
-# well. In most others the translation simply ends after 日.
+# well: the other 92 translations end after 日.
 #
 # Does a trained model just miss something it has come to rely on? [Lesson 09](09_block.ipynb) trains a translator that never
 # had positions, on either side. It gets 18 to 21 % of the dates right in the time in which its twin, with positions, gets
@@ -237,26 +239,23 @@ for t in (0, 1, 3, 9, 100):
 
 # %% jupyter={"source_hidden": true}
 ways = recorded("position_ways")["result"]["accuracy"]
-shown = [way for way in ways if way != "t/32, to all, with signs"]
-fig, ax = plt.subplots(figsize=(7.5, 3.4))
-for row, way in enumerate(shown):
+fig, ax = plt.subplots(figsize=(7.5, 3.7))
+for row, way in enumerate(ways):
     color = plots.COLORS[1] if way == "the clock" else "grey" if way in ("nothing", "random rows") else plots.COLORS[0]
     ax.plot([100 * at_16 for at_16, _ in ways[way]], [row] * len(ways[way]), "o", ms=5, color=color, clip_on=False)
-ax.set(xlim=(0, 102), xlabel="right at the last 8 of 16 tokens (%); a dot is a seed", yticks=range(len(shown)))
-ax.set_yticklabels(shown)
+ax.set(xlim=(0, 102), xlabel="right at the last 8 of 16 tokens (%); a dot is a seed", yticks=range(len(ways)))
+ax.set_yticklabels(ways)
 ax.invert_yaxis()
-_ = fig.suptitle("One token back, after 150 steps: rows of noise do as well as the clock", fontsize=12)
+_ = fig.suptitle("One token back, after 150 steps: rows of noise do better than the clock", fontsize=12)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 # Checks what is said of the figure, seed by seed
-at_16, at_32 = ({way: [seed[c] for seed in seeds] for way, seeds in ways.items()} for c in (0, 1))
+at_16 = {way: [seed[0] for seed in seeds] for way, seeds in ways.items()}
 assert all(abs(a - b) < 0.01 for a, b in zip(at_16["nothing"], at_16["t, to every number"], strict=True))
 assert min(at_16["t, to one number"]) > 0.98 and max(at_16["t/32, to one number"]) < 0.55
 assert max(at_16["binary digits, once"]) < 0.8 and min(at_16["binary digits, 8 times"]) > 0.99
 assert min(at_16["t/32, to all, with signs"]) > 0.95 and max(at_16["t/32, to all, with signs"]) < 0.985
 assert min(at_16["random rows"]) > 0.99 and all(0.97 < share < 0.99 for share in at_16["the clock"])
-for way in ("t, to one number", "binary digits, 8 times", "random rows"):
-    assert all(a > b for a, b in zip(at_32[way], at_32["the clock"], strict=True))
 
 # %% [markdown]
 # **$t$ in every number** does just what *nothing* does, with every seed: this decoder is pre-norm, and its norms take it off.
@@ -266,12 +265,10 @@ for way in ("t, to one number", "binary digits, 8 times", "random rows"):
 # **Faint numbers are hardly heard.** $t/32$ in one number is the same as $t$ there, only 32 times smaller, and it
 # helps little. The binary digits, each once, are not learnt well, either. Written eight times over, they are. And so
 # is $t/32$, if it is written into all 64 numbers, with a plus or a minus drawn once for each, so that no norm takes
-# it off: 96 to 98 % (not in the figure). Written so, its vector is eight times as long, and neighbours are eight times as
-# far apart; which of the two helps, this does not tell.
+# it off. Neighbours are then eight times as far apart.
 #
-# And **random rows**, in which no order can be seen, get everything right. So numbers that grow were not fatal here, nor were
-# neighbours that look like strangers, and the clock has no lead. (On texts of 32 tokens all of them make more mistakes, and
-# there the clock is behind $t$ in one number, the repeated digits and the noise.)
+# And **random rows**, in which no order can be seen, get everything right. So numbers that grow were not fatal here,
+# nor were neighbours that look like strangers, and the clock has no lead.
 #
 # **What, then, is the clock for?** Its designers hoped that *one step further* would be one operation, the same everywhere,
 # and simple enough for a layer to learn: a matrix. Which of these ways have such a matrix? For 256 places we look for the one
@@ -294,20 +291,20 @@ for name, rows in (("t itself", t[:, None]), ("binary digits", digits), ("random
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 # Checks what is said of the trial's own size: 32 places, 64 numbers
-assert unexplained(torch.randn(32, 64)) < 1e-9 and round(unexplained(digits[:32].repeat(1, 8)), 2) == 0.42
+assert unexplained(torch.randn(32, 64)) < 1e-9 and unexplained(digits[:32].repeat(1, 8)) > 0.4
 
 # %% [markdown]
-# (Eight numbers are too few for noise to have a step. With 64 numbers and 32 places, as in the trial, any noise has one. The
-# digits, written eight times, still leave 42 % unexplained, and were learnt all the same.)
+# (In the trial the noise had such a step, too: with 64 numbers for only 32 places there always is one. The digits had
+# none, and were learnt all the same.)
 #
 # $t$ itself has one step, "add 1", but it grows without end. The digits stay small, and they have different *speeds*: the ones
 # change fast and tell neighbours apart, the eights change slowly and tell distant places apart. What they lack is the one
 # step.
 #
-# To have both, let each digit glide: replace the switch by a hand that turns, as in the lower half of the drawing. (The ones
-# have no hand there: with a turn in 2 it would only flip to and fro.) A hand is two numbers, the sine and the cosine of its
-# angle: how far its tip is to the right, and how far up. (The sine alone would not do: it passes each height twice, once
-# rising and once falling.)
+# To have both, let each digit glide: replace the switch by a hand that turns, as in the lower half of the drawing.
+# (The ones have no hand there: with a turn in 2 it would only flip to and fro.) A hand is two numbers, the sine and
+# the cosine of its angle: how far its tip is to the right, and how far up. (The sine alone would not do: in each turn
+# it passes each value twice, once rising and once falling.)
 #
 # ## 4. The clock
 #
@@ -387,7 +384,7 @@ def with_table(rows):
     """A context in which the translator adds these rows (places, 64) as positions, on both sides."""
 
     def add_places(x, places):
-        return x + rows[places[:, -x.shape[1] :]]  # the last places, where the earlier tokens are kept from before
+        return x + rows[places[:, -x.shape[1] :]]  # with a cache, x holds the newest tokens only
 
     return patched([(model.embedding.positions, "forward", add_places)])
 
@@ -427,6 +424,7 @@ with with_tables(table, table[1:]):
     said = translate(model, tokenizer, [pair.source for pair in held_out])
 lost = [{pair.target[:i] + pair.target[i + 1 :] for i in range(4)} for pair in held_out]  # one digit of the year
 short = sum(text in ways for text, ways in zip(said, lost, strict=True))
+print(f"the decoder's alone: ≈ {short} of 300 are right but for a digit that the year has lost")
 assert abs(short - 298) < 3
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -444,19 +442,18 @@ predict("08_positions.shift", actual="over half" if share > 0.5 else "2 % to hal
 # further on. Both years lose a digit.
 #
 # The other bars set one clock forward at a time. With the *encoder's alone*, five dates in six are still right. With
-# the *decoder's alone*, none is: nearly every year comes out one digit short, mostly without its last, and the rest
-# of the date is right (in 298 of 300).
+# the *decoder's alone*, none is: nearly every date (298 of 300) is right but for its year, which has lost a digit.
 #
-# A model that went by offsets alone would have noticed nothing. **Offsets can be read from the clock, and still what this
-# translator writes depends on the places themselves.** In training every text began at place 0, so it could learn to rely on
-# them. (Whether training on texts that begin anywhere would have cured it, we have not tried.)
+# A model that went by offsets alone would have noticed nothing. **Offsets can be read from the clock, and still what
+# this translator writes depends on the places themselves.** In training every text began at place 0, so it could
+# learn to rely on them.
 #
 # </details>
 #
 # The products of the clock's vectors depend on offsets alone. But the vectors are *added to words*, and scores are products of
 # the sums. Call the words' vectors $x_m$ and $x_n$. Even before any projection there are four dot products,
 #
-# $$(x_m + p_m)(x_n + p_n) = x_m x_n + x_m p_n + p_m x_n + p_m p_n ,$$
+# $$(x_m + p_m) \cdot (x_n + p_n) = x_m \cdot x_n + x_m \cdot p_n + p_m \cdot x_n + p_m \cdot p_n ,$$
 #
 # and the two in the middle mix *what* with *where*. Of the three terms with a $p$, only the last depends on the offset alone.
 # Once $W_Q$ and $W_K$ stand between its two vectors, as they do in a model, not even that one has to.
@@ -627,8 +624,8 @@ assert [name for name, scores in panels.items() if uneven(scores) < 1e-3] == ["n
 # partly because it might extrapolate. We take two tasks:
 #
 # * **local**: repeat the token just before this one. Only the *place* matters. Guessing is right once in 80 times.
-# * **retrieval**: hidden among filler are four pairs of a key and a value, each pair a single token. The last eight tokens ask
-#   for the value of a key. Only the *content* matters.
+# * **retrieval**: hidden among filler are four tokens, each a name with its number. The last eight tokens ask for the
+#   number of a name. Only the *content* matters.
 #
 # Small decoders of two blocks are trained for 300 steps on texts of 32 tokens, five seeds each
 # (`experiments/position_lengths.py`), and then asked at the last eight places of 32, 64 and 128 tokens. One token back is one
@@ -664,10 +661,10 @@ def draw_runs(ax, task, scheme):
         ax.plot([c] * len(dots), dots, "o", color=plots.COLORS[0], ms=4)
         share = mean(task, scheme, c)
         place = {"ha": "center", "zorder": 3, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.5}}
-        ax.text(c, min(dots) - 16 if share > 0.5 else max(dots) + 12, f"{share:.0%}", **place)
+        ax.text(c + 0.2 * (share < 0.4), max(dots) + 12, f"{share:.0%}", **place)  # beside a line that falls
     if len(runs) < 3:
         ax.text(1.5, 50, "cannot\nrun", ha="center", va="center", color="grey")
-    ax.set(xlim=(-0.45, 2.45), ylim=(-4, 112), xticks=range(3), xticklabels=lengths)
+    ax.set(xlim=(-0.45, 2.45), ylim=(-4, 124), xticks=range(3), xticklabels=lengths)
 
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -693,8 +690,9 @@ assert mean("local", "sinusoidal", 1) < 0.03 and round(mean("retrieval", "sinuso
 assert 0.8 < mean("local", "rotary", 1) < 0.95
 assert mean("local", "rotary", 2) < 0.25 and min(mean("local", "alibi", c) for c in range(3)) > 0.99
 assert min(shares_right("retrieval", "none", 2)) > 0.98
-others = [shares_right("retrieval", s, 2) for s in ("sinusoidal", "rotary", "alibi")]
+others = [shares_right("retrieval", s, 2) for s in ("sinusoidal", "alibi")]
 assert all(max(found) < min(shares_right("retrieval", "none", 2)) for found in others)
+assert all(max(shares_right("retrieval", "rotary", 2)) < min(found) for found in others)
 never_had = {part: recorded("parts")["result"][part]["never had"] for part in ("positions", "nothing")}
 assert [round(share, 2) for share in sorted(never_had["positions"])] == [0.18, 0.19, 0.21]  # section 1
 assert min(never_had["nothing"]) == 1
@@ -702,12 +700,12 @@ assert min(never_had["nothing"]) == 1
 # %% [markdown]
 # <details><summary>What there is to see. Open after your guess</summary>
 #
-# * **Sinusoidal**, at 64, is hardly better than guessing in the local task. The clock shows a time at place 60, but no token
-#   ever stood there in training. Where only content matters, it still gets 99 %. So where the place matters, being *defined*
-#   there is not *working* there.
+# * **Sinusoidal**, at 64, is hardly better than guessing in the local task. The clock shows a time at place 60, but
+#   no token ever stood there in training. Where only content matters, it still gets 99 %. So where the place matters,
+#   being *defined* there is not *working* there.
 # * **Rotary** holds on for a while. At 128 it has lost most of the local task, too.
-# * **ALiBi** does not notice at all, in the local task. In retrieval it falls to about 90 %.
-# * **None** is best at retrieval, with every seed. **Learned** cannot run.
+# * **ALiBi** does not notice at all, in the local task.
+# * In retrieval, **none** is best and **rotary** is worst, with every seed. **Learned** cannot run.
 #
 # Why does rotary fail at 128, if one back is one back everywhere?
 #

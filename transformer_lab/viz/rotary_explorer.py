@@ -109,7 +109,8 @@ class RotaryExplorer(Explorer):
         figure.set_size_inches(10, 2.4 + 1.9 * rows)
         figure.set_layout_engine("constrained")
         figure.suptitle(
-            f"q at {self.query_position}, k at {self.key_position}: offset {self.offset}, score {score:z.2f}",
+            f"q (blue) at {self.query_position}, k (orange) at {self.key_position}: "
+            f"offset {self.offset}, score {score:z.2f}",
             fontsize=12,
         )
         grid = figure.add_gridspec(rows + 1, COLUMNS, height_ratios=[1.2] * rows + [1.5])
@@ -143,9 +144,6 @@ def _dial(axes, query, key, reach):
     axes.add_patch(_circle(reach / 1.15))
     for arrow, colour, width in ((key, KEY, 4.0), (query, QUERY, 2.0)):
         axes.annotate("", arrow, (0, 0), arrowprops={"arrowstyle": "-|>", "color": colour, "lw": width, "shrinkB": 0})
-    axes.text(*(1.25 * np.array(query)), "q", color=QUERY, fontsize=8, ha="center", va="center")
-    axes.text(*(0.6 * np.array(key) + 0.16 * reach * np.array([key[1], -key[0]]) / (np.hypot(*key) or 1)), "k",
-              color=KEY, fontsize=8, ha="center", va="center")  # fmt: skip
     axes.set(xlim=(-1.2 * reach, 1.2 * reach), ylim=(-1.2 * reach, 1.2 * reach), aspect="equal", xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
 

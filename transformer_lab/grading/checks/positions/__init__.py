@@ -43,8 +43,8 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "positions or a mask, self-attention cannot tell one order from another.",
     "alibi_bias": "With 8 heads, a token at distance 8 loses 4 from the first head's score and 1/32 from the "
     "last one's: readers of near and of far.",
-    "swap_effect": "Give a one-layer model positions, and this number is no longer 0: you can measure how much "
-    "any causal model heeds order.",
+    "swap_effect": "In one layer the last token averages the same values in any order; in a second it reads tokens "
+    "that have read different beginnings. With positions, one layer notices, too.",
     "cached_step": "Fed token by token, it gives row for row what causal attention gives at once: writing "
     "repeats nothing, and loses nothing.",
 }

@@ -164,9 +164,10 @@ for name, shapes in lists.items():
 # and may or may not have an output layer of its own. A BERT may have a pooler or a head for masked words. (`nn.Linear` keeps its
 # matrix as (outputs, inputs).)
 #
-# And in `heads_known`: some newer models (Qwen3, for one) put a norm on each head's queries, behind W_Q, with one vector of scales that
-# all heads share. Suppose that a list holds `w_q.weight (4096, 4096)` and beside it `q_norm.weight (128,)`. Can n_heads be read
-# off that list, `"yes"` or `"no"`?
+# **One more question, by thought alone** (`heads_known`): some newer models (Qwen3, for one) put a norm on each
+# head's queries, behind W_Q, with one vector of scales that all heads share. Suppose that a list holds
+# `w_q.weight (4096, 4096)` and beside it `q_norm.weight (128,)`. Can n_heads be read off that list, `"yes"` or
+# `"no"`?
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

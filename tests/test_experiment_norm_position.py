@@ -1,8 +1,10 @@
 """experiments/norm_position.py: what is kept follows from its own rows, and a slice run again gives the same."""
 
 import pytest
+import torch
 
 import norm_position
+import norm_position_gradients as gradients
 from transformer_lab.experiments import recorded
 
 kept = recorded("norm_position")["result"]
@@ -54,3 +56,24 @@ def test_backwards_the_first_step_has_the_full_rate():
     """And so the second loss is that of a run without warm-up."""
     backwards = norm_position.losses("post", 2, 1e-2, seed=0, steps=4, backwards=True)
     assert backwards[:2] == norm_position.losses("post", 0, 1e-2, seed=0, steps=2)
+
+
+def test_the_gradient_is_lost_where_the_first_steps_are_full_ones():
+    line = recorded("norm_position_gradients")["result"]
+    assert {*line} == {*gradients.WAYS} and all(len(runs) == len(norm_position.SEEDS) for runs in line.values())
+    live = gradients.measured("post", 0, seed=0, at=(0, 2))
+    assert live["gradient"][0] == pytest.approx(line["post-norm"][0]["gradient"][0], rel=0.02)
+    assert live["branch"] == pytest.approx(line["post-norm"][0]["branch"][:2], rel=0.1)
+    assert live["gradient"][1] < 0.3 * live["gradient"][0]
+
+
+@pytest.mark.parametrize("place", ["pre", "post"])
+def test_branches_are_measured_on_the_way(place):
+    """Whatever the branches' last matrices are multiplied by, their sizes in the first sub-layer are, too."""
+    gpt, ids = norm_position.model(place, 0), torch.randint(8, (4, 8))
+    _, line, before = gradients.loss_and_line(gpt, ids)
+    assert len(before) == 12 and all(one.shape == (4, 8, norm_position.WIDTH) for one in line)
+    with torch.no_grad():
+        for weight in gpt.decoder.blocks[0].attention.w_o.parameters():
+            weight.mul_(3)
+    assert gradients.loss_and_line(gpt, ids)[2][0] == pytest.approx(3 * before[0], rel=1e-4)

@@ -1,0 +1,68 @@
+"""Does the gradient reach the bottom of norm_position's models while they train, at a rate of 0.01? Five seeds.
+
+Recorded at the batch of each step in AT: the gradient's size below the first block, relative to its size above the
+last one, and how large a branch F(x) is relative to the x that it is added to (root mean square; the median of the
+12 sub-layers).
+"""
+
+from statistics import median
+
+import torch
+import torch.nn.functional as F
+
+from norm_position import BATCH, LENGTH, SEEDS, VOCAB, WARM_UP, model
+from transformer_lab import GPT
+from transformer_lab.layers import Residual
+
+RATE, AT = 1e-2, (0, 2, 5, 20, 60, 100)
+WAYS = {"pre-norm": ("pre", 0), "post-norm": ("post", 0), "post-norm, warm-up": ("post", WARM_UP)}
+
+
+def loss_and_line(gpt: GPT, ids: torch.Tensor) -> tuple[torch.Tensor, list, list[float]]:
+    """The loss, the residual stream (B, T, D) at its two ends, and each branch's size relative to its x."""
+    xs, sums, ends = [], [], {}
+    blocks = gpt.decoder.blocks
+    hooks = [
+        blocks[0].register_forward_pre_hook(lambda block, inputs: ends.update(bottom=inputs[0])),
+        blocks[-1].register_forward_hook(lambda block, inputs, output: ends.update(top=output)),
+    ]
+    for layer in (one for one in gpt.modules() if isinstance(one, Residual)):
+        hooks.append(layer.register_forward_pre_hook(lambda layer, inputs: xs.append(inputs[0])))
+        if layer.norm_position == "post":  # the norm reads the sum
+            hooks.append(layer.norm.register_forward_pre_hook(lambda norm, inputs: sums.append(inputs[0])))
+        else:
+            hooks.append(layer.register_forward_hook(lambda layer, inputs, output: sums.append(output)))
+    loss = F.cross_entropy(gpt(ids)[:, 1:].flatten(0, 1), ids[:, :-1].flatten())
+    for hook in hooks:
+        hook.remove()
+    branches = [((total - x).norm() / x.norm()).item() for x, total in zip(xs, sums, strict=True)]
+    return loss, [ends["bottom"], ends["top"]], branches
+
+
+def measured(norm_position: str, warm_up: int, seed: int, at: tuple[int, ...] = AT) -> dict[str, list[float]]:
+    """ "gradient" and "branch", as above, at these steps."""
+    gpt, batches = model(norm_position, seed), torch.Generator().manual_seed(seed)
+    optimiser = torch.optim.AdamW(gpt.parameters(), lr=RATE, fused=True)
+    found: dict[str, list[float]] = {"gradient": [], "branch": []}
+    for step in range(at[-1] + 1):
+        optimiser.param_groups[0]["lr"] = RATE * min(1.0, (step + 1) / warm_up) if warm_up else RATE
+        ids = torch.randint(VOCAB, (BATCH, LENGTH), generator=batches)
+        loss, line, branches = loss_and_line(gpt, ids)
+        if step in at:
+            bottom, top = (one.norm() for one in torch.autograd.grad(loss, line, retain_graph=True))
+            found["gradient"].append(float(f"{bottom / top:.3g}"))
+            found["branch"].append(float(f"{median(branches):.3g}"))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return found
+
+
+def run() -> dict:
+    return {name: [measured(*way, seed) for seed in SEEDS] for name, way in WAYS.items()}
+
+
+if __name__ == "__main__":
+    from recording import record
+
+    record(__file__, run)

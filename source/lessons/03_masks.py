@@ -321,9 +321,9 @@ assert repeats == {"with the mask": (2, 3), "without": (62, 96)}  # what the tex
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# Look at what it writes: it mostly says the newest character once more. Of all that the five models draw, 62 to 96 %
-# only repeats; with the mask it is 2 to 3 %. (An empty text is a repeat as well: the sign that begins a text also
-# ends it.) The two drawings below show why.
+# Look at what it writes: mostly the newest character once more. Of all that the five models draw, 62 to 96 % only
+# repeats; with the mask it is 2 to 3 %. (An empty text is a repeat as well: the sign that begins a text also ends
+# it.) The two drawings below show why.
 #
 # </details>
 #

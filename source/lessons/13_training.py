@@ -678,19 +678,20 @@ table("healthy translator", "Ada", "Chen", "Dora")
 #
 # <details><summary>Bela: a loss of 0.06</summary>
 #
-# Two faults can make a loss too good to be true: a leak between the splits, or labels that are not shifted, so that
-# the model reads what it should predict. *Overlap* is 0 %, which rules out a leak of whole windows.
+# Three faults can make a loss too good to be true: a leak between the splits, a missing causal mask, or labels that
+# are not shifted, so that the model reads what it should predict. *Overlap* is 0 %, which rules out a leak of whole
+# windows.
 #
-# And the *first loss* was below $\ln V$ before anything was learnt. Her table starts small, as every writer's does,
-# and the bet of section 3 costs a healthy writer next to nothing. But here the token just read *is* the label, and
-# the small bet is paid out at every place. Hence `AAAA`. (Padding is ruled out too: a writer's windows are full.)
+# And the *first loss* was below $\ln V$ before anything was learnt, which rules out the mask: a fresh writer that
+# could read ahead has not yet learnt to. Her table starts small, as every writer's does, and the bet of section 3
+# costs a healthy writer next to nothing. But here the token just read *is* the label, and the small bet is paid out
+# at every place. Hence `AAAA`. (Padding is ruled out too: a writer's windows are full.)
 #
 # </details>
 # <details><summary>Chen: 1.4, and slow</summary>
 #
 # A rate that is too low? *Update / weight* rules it out: where anything moves, it moves as in the healthy translator.
-# But 16 of 17 matrices do not move at all, not even by their decay: the blocks are frozen. Only the token table
-# learnt.
+# But 16 of 17 matrices do not move at all, not even by their decay: the blocks are frozen.
 #
 # </details>
 # <details><summary>Dora: 1.31 on everything</summary>

@@ -50,8 +50,8 @@ class FillExplorer(Explorer):
     ones around the text; what is read on the screen counts them from 1. A [MASK] that is written in the text is always
     hidden, and up to six others with it. Python and the browser may set `text` and `hidden`. `answers` has by a hidden
     token's number the likeliest ones with their probabilities; `alone` has for each token the probability that it would
-    get if it alone were hidden. Raises ValueError for another model, for a text that is empty or too long, and for a
-    token that is not there.
+    get if nothing but it and these [MASK]s were hidden. Raises ValueError for another model, for a text that is empty
+    or too long, and for a token that is not there.
     """
 
     _esm = module("fill_explorer")
@@ -166,7 +166,7 @@ class FillExplorer(Explorer):
 
     @property
     def alone(self) -> list[tuple[str, float]]:
-        """Each token, and its probability when it is hidden by itself; 0 for a [MASK] that is written in the text."""
+        """Each token, and its probability when only it and the text's [MASK]s are hidden; 0 for these themselves."""
         fixed, answers = self.reading["fixed"], self.reading["answers"]
         sets = [sorted({*fixed, n}) for n in range(len(self.reading["tokens"]))]
         owns = [answers[key_of(one)][one.index(n)]["own"] for n, one in enumerate(sets)]

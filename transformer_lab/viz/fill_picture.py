@@ -20,7 +20,8 @@ def draw_fill(figure, explorer) -> None:
     figure.set_size_inches(WIDTH, height)
     page = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(height, 0))
     page.axis("off")
-    told = "below each token: the probability that the model gives it when it alone is hidden"
+    when = "it is hidden, too" if explorer.reading["fixed"] else "it alone is hidden"
+    told = f"below each token: the probability that the model gives it when {when}"
     page.text(0.2, 0.25, told, fontsize=9, va="center", color=SOFT)
     for i, line in enumerate(lines):
         for chip in line:

@@ -44,7 +44,7 @@ class RankExplorer(Explorer):
 
     The matrices are those of a linear layer, (d_out, d_in), as tensors or arrays. Python and the browser may set `name`
     and `rank`; shown is the rank, or the slider's stop below it, `shown_rank`. `kept` is by name the share of the
-    energy that it keeps: of the change, of the weight before, of a random matrix; `needed` is the rank for 90 %.
+    energy that it keeps: of the change, of the matrix before, of a random one; `needed` is the rank for 90 %.
     Raises ValueError for matrices that do not fit together, and for one that did not change.
     """
 
@@ -93,12 +93,12 @@ class RankExplorer(Explorer):
 
     @property
     def kept(self) -> dict[str, float]:
-        """The share of the energy that the rank keeps: of the change, of the weight before, of a random matrix."""
+        """The share of the energy that the rank keeps: of the change, of the matrix before, of a random one."""
         return {name: float(shares(values)[self.shown_rank - 1]) for name, values in self.change.spectra.items()}
 
     @property
     def needed(self) -> dict[str, int]:
-        """The smallest rank that keeps 90 % of the energy: of the change, of the weight before, of a random matrix."""
+        """The smallest rank that keeps 90 % of the energy: of the change, of the matrix before, of a random one."""
         return self.change.needed()
 
     @property
@@ -108,7 +108,7 @@ class RankExplorer(Explorer):
         return self.shown_rank * (d_in + d_out), d_in * d_out
 
     def draw(self, figure):
-        """The singular values, the energy by rank, and the change, its approximation and what is left."""
+        """The singular values, the energy by rank, and the change, its approximation and what is left out."""
         draw_rank(figure, self)
 
     def __repr__(self):

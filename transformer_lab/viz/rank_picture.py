@@ -7,7 +7,7 @@ from .attention_picture import readable
 
 LINES = {
     "change": ("the change", "#0072B2", "o-"),
-    "weight": ("the weight before", "#00835F", "--"),
+    "weight": ("the matrix before", "#00835F", "--"),
     "random": ("a random matrix", "#616161", ":"),
 }
 MARK = "#D55E00"
@@ -23,17 +23,20 @@ def draw_rank(figure, explorer) -> None:
     kept = round(100 * explorer.kept["change"], 1)
     title = f"{name}, {d_out} x {d_in}: rank {rank} keeps {kept} % of the change"
     figure.suptitle(title, fontsize=12, parse_math=False)
-    grid = figure.add_gridspec(2, 6, left=0.07, right=0.985, bottom=0.05, top=0.86, hspace=0.5, wspace=0.9)
+    grid = figure.add_gridspec(2, 6, left=0.07, right=0.985, bottom=0.09, top=0.86, hspace=0.5, wspace=0.9)
     draw_values(figure.add_subplot(grid[0, :3]), explorer)
     draw_kept(figure.add_subplot(grid[0, 3:]), explorer)
     whole, close = change.drawn(), change.drawn(rank)
     largest = np.abs(whole).max()
-    pictures = {"the change": whole, f"rank {rank} of it": close, "what is left": whole - close}
+    pictures = {"the change": whole, f"rank {rank} of it": close, "what is left out": whole - close}
     for n, (title, picture) in enumerate(pictures.items()):
         ax = figure.add_subplot(grid[1, 2 * n : 2 * n + 2])
         ax.imshow(picture, cmap=SIGNS, vmin=-largest, vmax=largest)
         ax.set(xticks=[], yticks=[])
         ax.set_title(title, fontsize=10)
+    rows, columns = whole.shape
+    which = "all cells" if whole.size == d_out * d_in else f"the {rows} rows and {columns} columns that changed most"
+    figure.text(0.5, 0.03, f"{which}; orange is above 0, blue below", fontsize=9, ha="center", va="center")
 
 
 def draw_values(ax, explorer) -> None:

@@ -7,7 +7,7 @@ import { percent, tokenBars } from "./token_bars.js";
 
 const NAMES = ["readings", "text", "heard", "message", "hidden"];
 const MOST_HIDDEN = 6;
-const HINT = "Click a word to hide it. Below each stands the probability that the model gives it when it alone is hidden.";
+const HINT = "Click a word to hide it. Below each stands the probability that the model gives it when";
 const ALONE = "This page can hide one word at a time, and words that were hidden together before it was saved.";
 const keyOf = (hidden) => hidden.join(",");
 const sorted = (numbers) => [...new Set(numbers)].sort((a, b) => a - b);
@@ -17,7 +17,7 @@ function render({ model, el }) {
   const drawText = textField(root, model, "input", () => "");
   const drawControls = controls(root, model);
   const body = html(root, "div", { class: "body" });
-  html(body, "p", { class: "soft" }, model.send ? HINT : `${HINT} ${ALONE}`);
+  const hint = html(body, "p", { class: "soft" });
   const line = tokenButtons(body, (n) => toggle(model, n));
   const status = html(body, "div", { class: "soft status", role: "status" });
   const cards = html(body, "div", { class: "cards" }), say = speaker(root);
@@ -27,6 +27,8 @@ function render({ model, el }) {
     drawText();
     drawControls();
     const reading = model.get("readings").at(-1), hidden = model.get("hidden");
+    const when = `${HINT} ${reading.fixed.length ? "it is hidden, too" : "it alone is hidden"}.`;
+    hint.textContent = model.send ? when : `${when} ${ALONE}`;
     line.draw(reading, hidden);
     const places = hidden.length ? reading.answers[keyOf(hidden)] : [], waits = !places;
     root.classList.toggle("asking", waits);

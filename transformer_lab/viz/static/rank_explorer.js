@@ -5,7 +5,7 @@ import { choose, html, keepLegible, menu, once, panel, set, slider, speaker, sta
 
 const [WIDE, HIGH] = [420, 230]; // a chart, in its own units
 const FRAME = { left: 60, right: 14, top: 10, bottom: 42 };
-const LINES = { change: "the change", weight: "the weight before", random: "a random matrix" };
+const LINES = { change: "the change", weight: "the matrix before", random: "a random matrix" };
 const PLUS = [224, 105, 10], MINUS = [20, 130, 205]; // the colours of positive and of negative cells
 
 const counted = (n) => n.toLocaleString("en");
@@ -98,7 +98,7 @@ function facts(parent) {
     const few = stops[at] * (d_out + d_in), many = d_out * d_in;
     low.textContent = `${counted(stops[at])} · (${counted(d_in)} + ${counted(d_out)}) = ${counted(few)}`;
     full.textContent = `${counted(d_in)} · ${counted(d_out)} = ${counted(many)}; the factors: ${percent(few / many)}`;
-    size.textContent = kept.weight ? `${percent(share)} of the weight's` : "the weight before is 0";
+    size.textContent = kept.weight ? `${percent(share)} of the matrix's` : "the matrix before is 0";
   };
 }
 
@@ -114,7 +114,7 @@ function render({ model, el }) {
     (value) => value.toFixed(2));
   const drawKept = chart(charts, "Energy kept by rank r", "share of the sum of all squares", (value) => `${100 * value} %`);
   const below = html(root, "div", { class: "panels below" });
-  const draws = ["The change", "Its best approximation", "What is left"].map((title) => picture(below, title));
+  const draws = ["The change", "Its best approximation", "What is left out"].map((title) => picture(below, title));
   const drawFacts = facts(below), say = speaker(root);
 
   function draw() {
@@ -131,9 +131,9 @@ function render({ model, el }) {
       `its largest, of a random matrix ${values.random[at].toFixed(3)}`);
     drawKept(kept, matrix, at, `energy kept by rank ${rank}: ${told}`);
     const whole = cellsAt(matrix, stops.length), close = cellsAt(matrix, at), about = drawnCells(matrix);
-    draws[0](whole, matrix, `the change: ${about}`, about);
+    draws[0](whole, matrix, `the change: ${about}`, `${about}; orange is above 0, blue below`);
     draws[1](close, matrix, `the best matrix of rank ${rank}: it keeps ${percent(kept.change[at])} of the energy`, `of rank ${rank}`);
-    draws[2](whole.map((cell, i) => cell - close[i]), matrix, `what rank ${rank} leaves of the change`, "their difference, in the same colours");
+    draws[2](whole.map((cell, i) => cell - close[i]), matrix, `what rank ${rank} leaves out of the change`, "their difference, in the same colours");
     drawFacts(matrix, at);
     say(`Rank ${rank} keeps: ${told}.`);
   }

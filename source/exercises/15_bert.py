@@ -21,9 +21,10 @@ from transformer_lab import BERT, TransformerConfig
 # ## Question 1: one vector for a long text
 # *5 points, difficulty 3 of 5, about 10 minutes*
 #
-# A page may be longer than what the model reads at once. Then it is read in pieces, and its vector is still the mean over all
-# of its tokens. `model(ids, is_real)` takes ids `(B, T)` and booleans `(B, T)`, True where a token is real, and gives a vector
-# for every token, `(B, T, D)`. It was made for texts, not for padding: its vectors for padding are large and mean nothing.
+# A page may be longer than what the model reads at once. Then it is read in pieces, and its vector is still the mean
+# over all of its tokens. `model(ids, is_real)` takes ids `(B, T)` and booleans `(B, T)`, True where a token is real,
+# and gives a vector for every token, `(B, T, D)`. It was made for texts, not for padding: its vectors for padding are
+# large and meaningless.
 #
 # Write `text_vectors(model, texts, window, pad)`. `texts` is a list of texts, each a list of ids. Return a tensor with a
 # vector for each text, `(N, D)`: the mean of the model's vectors for the text's own tokens, each of which counts the same,
@@ -84,10 +85,10 @@ grade("15_bert.text_vectors", text_vectors)
 # ## Question 2: which word does not belong here?
 # *5 points, difficulty 3 of 5, about 10 minutes*
 #
-# A BERT gives no probability of a text. But one can hide a word and ask how probable it is between all the others: where that
-# is hardly at all, a word may be wrong. Summed over a text, such numbers rank what a speech recogniser or a translator offers
-# (Salazar et al. 2020, arXiv:1910.14659). A rare word is made of several tokens, and each gives the others away: so all of
-# them are hidden together.
+# A BERT does not give the probability of a text. But one can hide a word and ask how probable it is between all the
+# others. If it is hardly probable at all, it may be wrong. Summed over a text, such numbers rank what a speech
+# recogniser or a translator offers (Salazar et al. 2020, arXiv:1910.14659). A rare word is made of several tokens,
+# and each gives the others away: so all of them are hidden together.
 #
 # Write `word_costs(model, ids, words, mask)`. `ids` is a list of ids, `words` a list of the same length: the number of the word
 # that the token belongs to, or `None` for tokens of no word, such as [CLS] and [SEP]. Words are numbered 0, 1, 2 and so on as

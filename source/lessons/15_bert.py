@@ -177,9 +177,10 @@ for name, row in zip(("the text", "it reads", "it should say"), rows, strict=Tru
     print(f"{name:15}" + "".join(f"{word:{width}}" for word, width in zip(row, widths, strict=True)))
 
 # %% [markdown]
-# (A label of -100 says that nothing is asked here; the loss leaves such places out.) That is all. The model is the same
-# encoder, with a head that scores every word of the vocabulary at every place, and the training loop is the one you
-# know. Masked language modelling is an *exercise*, not a part of the model: nothing in the blocks is different.
+# (A label of -100 says that nothing is asked here; the loss leaves such places out.) That is all. The model is the
+# same encoder, with an output layer that scores every word of the vocabulary at every place, and the training loop is
+# the one you know. Masked language modelling is an *exercise*, not a part of the model: nothing in the blocks is
+# different.
 #
 # We train a nano BERT on 2,362 dates, covered anew each time it reads them, and then look at dates that it never read.
 
@@ -198,18 +199,20 @@ for text, row, chances in zip(gaps, rows, task.chances(rows), strict=True):
     print(text)
     print("    " + ", ".join(listed))
 filled, both_hidden = (evaluations[-1][name] for name in ("filled", "both hidden"))
-print(f"\ngaps in new dates, share right: {filled:.2f}, with the word hidden in both languages {both_hidden:.2f}")
+print(f"\ngaps in new dates (weekdays and months), share right: {filled:.2f}")
+print(f"the same with the word hidden in both languages: {both_hidden:.2f}")
 assert filled > 0.9 and both_hidden < 0.25
 
 # %% [markdown]
 # The gaps are filled, in dates that it never read. But does it look across to the other half, or has it learnt which
 # weekdays are common? The third date is the control: with the weekday hidden in both languages nothing in the line
-# gives it away, and the model falls back to guessing among seven days.
+# gives it away, and the model falls back to guessing. (A tenth of them are right, about what one gets by guessing
+# among seven days or twelve months.)
 #
 # **A word in plain sight.** Once it is trained, the model will read ordinary text, in which no word is covered. So
 # let us cover nothing, and write a *wrong* word: `Monday , October 3 1 = samedi 3 1 octobre`. The model has an answer
-# at every place, covered or not. How often is it the right word, here `Saturday`? (Recorded: the model that you have
-# just trained, with five seeds. Each fills practically every gap correctly.) Run the cell, and click your guess.
+# at every place, covered or not. How often is it the right word, here `Saturday`? (Recorded: the same training with
+# five seeds; each model fills practically every gap.) Run the cell, and click your guess.
 
 # %%
 predict("15_bert.wrong_word")
@@ -233,10 +236,10 @@ title = "Dates, five seeds: random words teach it to correct wrong ones,\nwords 
 _ = ax.set(title=title, ylim=(-0.05, 1.05), ylabel="right")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-print(f"{'[MASK]/random/as it is':24}{'gap filled':>12}{'wrong word':>12}{'right, alone':>14}")
+print(f"{'[MASK]/random/as it is':24}{'filled':>12}{'corrected':>12}{'confirmed':>12}")
 for way, runs in hidden["ways"].items():
     means = [sum(run[-1][question] for run in runs) / 5 for question in questions]
-    print(f"{way:24}{means[0]:12.2f}{means[1]:12.2f}{means[2]:14.2f}")
+    print(f"{way:24}{means[0]:12.2f}{means[1]:12.2f}{means[2]:12.2f}")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
 # output differs with the training
@@ -254,9 +257,9 @@ predict("15_bert.wrong_word", actual=answer)
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# Once in four times (0.16 to 0.31 with the five seeds), though `samedi` stands in the same line. Nor does it repeat
-# the wrong word. Most often it says something that makes no sense there; the model that you have trained likes `=`.
-# Its exercise never asked about a word that it could see.
+# About one time in four (0.16 to 0.31 with the five seeds), though `samedi` stands in the same line. The model that
+# we trained for this page says `=` more often than the right word. The exercise never asked about a word that it
+# could see.
 #
 # So BERT covers in three ways, known as 80/10/10. Of the words that are asked for, 80 % become [MASK], 10 % become
 # some random word, and 10 % stay as they are. Now any word might be wrong, and the model needs an opinion on all of
@@ -269,10 +272,9 @@ predict("15_bert.wrong_word", actual=answer)
 #
 # </details>
 #
-# How much of a text should one hide? BERT hides 15 %. Of the rates that we tried on our dates, 5, 15, 40 and 80 %,
-# the model learnt fastest with 40 % (`experiments/mask_rates.py`), and for English, with models as large as the
-# larger BERT, Wettig et al. (2022) found 40 % better than 15 %. The exercise has its price: a GPT is asked for every
-# word of a text, a BERT only for those that were covered.
+# How much of a text should one hide? BERT hides 15 %. For English, with models as large as the larger BERT, Wettig et
+# al. (2022) found 40 % better. The exercise has its price: a GPT is asked for every word of a text, a BERT only for
+# those that were covered.
 #
 # <details><summary>Deeper: BERT's second exercise</summary>
 #
@@ -338,7 +340,7 @@ for name, shown in names.items():
 FillExplorer(docs_bert, docs_tokenizer, "Return [MASK] if the object is a string, otherwise return False.")
 
 # %% [markdown]
-# 1. Below each word stands the probability that it has when it alone is hidden. Which are easy, and which hard?
+# 1. Below each word stands the probability that it has when it is hidden, too. Which are easy, and which hard?
 # 2. Hide `False` as well, and hardly anything happens to `True`. Which word must you hide to change its probability?
 # 3. Write a sentence about your breakfast, and hide its most important word.
 #
@@ -352,8 +354,9 @@ FillExplorer(docs_bert, docs_tokenizer, "Return [MASK] if the object is a string
 # ## 4. From words to one vector
 #
 # A model that reads both ways is not made for writing. What is it used for? For *finding*, among other things. For a
-# search we want *one* vector for a whole paragraph, a **sentence vector**, so that a question can be compared with
-# it. How would you make one? The plainest way is the mean of the tokens' vectors. It works, on two conditions.
+# search we want *one* vector for a whole paragraph, a **sentence vector**, so that a question can be compared with it
+# by their cosine ([lesson 01](01_toolkit.ipynb)), which for vectors of length 1 is their dot product. How would you
+# make one? The plainest way is the mean of the tokens' vectors. It works, on two conditions.
 #
 # The first: only real tokens may count. Texts of a batch are filled up with [PAD], and the encoder has a vector for
 # that, too. (MiniLM's tokenizer puts [CLS] before every text and [SEP] after it, as BERT's did. They are in every
@@ -372,7 +375,8 @@ with torch.no_grad():
 real = mask[..., None]
 mean = (tokens * real).sum(dim=1) / real.sum(dim=1)
 vectors = mean / mean.norm(dim=-1, keepdim=True)
-print(f"against the package: {(vectors - sentence_vectors(minilm, tokenizer, texts)).abs().max():.4f}")
+gap = (vectors - sentence_vectors(minilm, tokenizer, texts)).abs().max()
+print(f"largest difference from the package's vectors: {gap:.4f}")
 careless = torch.nn.functional.normalize(tokens.mean(dim=1), dim=-1)
 alone = sentence_vectors(minilm, tokenizer, texts[:1])[0]
 print(f"'{texts[0]}' in this batch and alone: cosine {vectors[0] @ alone:.3f}")
@@ -388,8 +392,6 @@ assert vectors[0] @ alone > 0.999 and careless[0] @ alone < 0.99
 # mean, such a BERT does poorly (Reimers and Gurevych 2019). MiniLM (Wang et al. 2020) began as a small copy of such a
 # model. Then it was shown a billion pairs of texts that belong together, such as a question and its answer, and had
 # to pick the partner out of a crowd (Henderson et al. 2017).
-#
-# The **cosine** tells how near two vectors are; for vectors of length 1 it is their product.
 #
 # ## 5. A search engine
 #
@@ -448,6 +450,11 @@ _ = axes[0].legend(fontsize=8, loc="upper left")
 print("all 50 questions")
 for name, places in record["ranks"].items():
     print(f"{name:13} first hit {recall(places, 1):.2f}, among five {recall(places, 5):.2f}")
+print("\nthe place of the right passage for three of them")
+for number in (4, 0, 6):
+    by_meaning, by_word = (record["ranks"][name][number] for name in ("MiniLM", "words"))
+    asked = experiment("search_recall").QUESTIONS[number]["question"]
+    print(f"{asked}\n    by meaning in place {by_meaning}, by words in place {by_word}")
 
 # %% [markdown]
 # **Where a question avoids the paragraph's words, meaning finds more.** The measure is **recall@5**: the share of
@@ -457,9 +464,8 @@ for name, places in record["ranks"].items():
 # Far from its best: `What turns an ordinary def into something that hands out its results one after another?` puts
 # the passage on `yield` in place 155.
 #
-# **With exact names, words find more**: 12 of 15 in first place, and 9 by meaning. A rare name is a good clue, and the
-# search by words compares it letter for letter. (MiniLM sees most names in **word pieces**, [lesson
-# 10](10_tokens.ipynb). But most of those that it finds first are in pieces, too.)
+# **With exact names, words find more**: 12 of 15 in first place, and 9 by meaning. A rare name is a good clue, and
+# the search by words compares it letter for letter.
 #
 # So add the two scores, *both* in the figure. Among five there are now 14 of the 35 and all of the 15, but in first
 # place only 1 of the 35, where meaning had 5. Real search engines combine the two with more care than a sum; it is
@@ -471,20 +477,21 @@ for name, places in record["ranks"].items():
 # * The mean of its word vectors, without any of its six blocks, has 0.20.
 # * The same network with weights at random has 0.02: one question of the 50.
 # * `docs-bert`, trained on this very documentation, but only to fill gaps, has 0.08. It is also more than forty times
-#   smaller, and reads only the first 64 tokens of a passage; which of the three it is, this does not show.
+#   smaller, and reads only the first 64 tokens of a passage. Any of the three may be the reason.
 #
 # So the trained word vectors alone bring 0.20, and the blocks above them the rest; without training (even of the word
-# vectors) the network brings next to nothing. That the *pairs* are needed we have not shown; for that we rely on
-# Reimers and Gurevych. Nor have we shown that a search must read both ways: no control here has a causal mask. (The
-# *first token* comes in section 8.)
+# vectors) the network brings next to nothing. We have not shown that the *pairs* are needed (Reimers and Gurevych
+# have), nor that reading both ways is: no control here has a causal mask. (The *first token* comes in section 8.)
 #
-# And mind the language. MiniLM was trained on English; of five German questions it found the right note for one, and
-# nothing complained. (The folded cells at the end of this section show it, and what misspelt words do.)
+# And mind the language. MiniLM was trained on English. Of five German questions about five German texts it put the
+# right text first for one, and nothing complained. (The folded cells at the end of this section show this, and what
+# spelling mistakes do.)
 #
 # **An answer, with its source.** A search shows a text; people want an answer. So let SmolLM2 read what was found,
 # and answer from it (**retrieval-augmented generation**, RAG; Lewis et al. 2020). To see where an answer comes from,
 # we need questions whose answers no model can know. So here are sixteen notes of a household that we made up: `The
-# cat Minou gets half a tin of mackerel at seven.` The search among them is the same as above, over other texts.
+# cat Minou gets half a tin of mackerel at seven.` The search among them is the same as above. SmolLM2 reads, in its
+# chat template, `Here is a note: ... Answer from this note.`, and then the question.
 
 # %% tags=["nbval-ignore-output"]
 # output differs where two tokens are nearly as likely
@@ -494,7 +501,8 @@ smol, smol_tokenizer = load("smollm2")
 asked = "Which town does grandpa come from?"
 hit = notes.search(asked, k=1)[0]
 print(f"found, {hit.score:.2f}: {hit.passage.text}\n")
-texts = {"without a note": "", "with the note found": hit.passage.text, "with a wrong note": sources.NOTES[11][0]}
+wrong = sources.NOTES[11][0]
+texts = {"without a note": "", "with the note found": hit.passage.text, f"with a wrong note ({wrong})": wrong}
 for way, note in texts.items():
     print(f"{way}:", fill(sources.answer(smol, smol_tokenizer, sources.prompt(asked, note)), 76), sep="\n")
 
@@ -554,9 +562,10 @@ print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
 # lesson 16), on 3,000 sentences that a program made: 18 **templates**, sentences with gaps, filled with names from
 # lists. The test has only new names: first in the same templates, then in six new ones.
 #
-# What counts is whole names, with the right beginning, end and kind. **Precision** is the share of the reported names
-# that are right, **recall** the share of the true ones that were reported, and the **F1 score** balances the two.
-# Here is one of the new sentences, and what the first of five trained taggers says of it:
+# What counts is whole names, with the right beginning, end and kind. **Precision** $P$ is the share of the reported
+# names that are right, **recall** $R$ the share of the true ones that were reported, and the **F1 score**,
+# $2PR / (P + R)$, is high only if both are. Here is one of the new sentences, and what the first of five trained
+# taggers says of it:
 #
 # ![The sentence "Sheppard makes shoes in Rwanda, but Malone wears none of them." Above it the true names: an organisation
 # Sheppard, a place Rwanda, a person Malone. Below it what the tagger reports: an organisation "Sheppard makes shoes", a
@@ -566,15 +575,14 @@ print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
 # %% jupyter={"source_hidden": true}
 entities = recorded("entity_templates")["result"]
 figure, ax = plt.subplots(figsize=(8, 3.2))
-for place, (kind, measure) in enumerate(
-    (k, m) for k in ("same templates", "new templates") for m in ("tokens", "entities")
-):
+measures = {"tokens": "tags right", "entities": "F1"}
+for place, (kind, measure) in enumerate((k, m) for k in ("same templates", "new templates") for m in measures):
     dots = [runs[-1][f"{kind}, {measure}"] for runs in entities["runs"]]
     ax.plot([place] * len(dots), dots, "o", color="C0", alpha=0.5, label=None if place else "trained, five seeds")
     ax.plot([place - 0.15, place + 0.15], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
     lazy = entities["always O"][kind][measure]
     ax.plot([place], [lazy], "x", color="C3", label=None if place else "says O everywhere")
-    print(f"{kind}, {measure:8} {sum(dots) / len(dots):.2f}, says O everywhere {lazy:.2f}")
+    print(f"{kind}, {measures[measure]:10} {sum(dots) / len(dots):.2f}, says O everywhere {lazy:.2f}")
 ax.set_xticks(range(4), ["tags right,\nsame templates", "F1 of entities,\nsame templates",
                          "tags right,\nnew templates", "F1 of entities,\nnew templates"])  # fmt: skip
 title = "A tagger of names, 1,000 steps, five seeds: in new templates F1 falls from 0.82 to 0.13"
@@ -604,10 +612,8 @@ for words, *both in entities["said"]["same templates"][:1] + entities["said"]["n
 # The first one, in a template that it knows, is perfect. In the second there is a place called *grew*. It has learnt
 # much about 18 sentences, and little about what a name is.
 #
-# Were only the *words* too new? In eight more templates, made only of words from the old ones, 0.78 of the tags are
-# right, more than the lazy tagger's 0.66, and F1 is 0.32 to 0.36 (three seeds, `experiments/known_words.py`). How
-# much of this is due to the words does not show, for these are other sentences as well. But known words are not
-# enough: where only the sentence is new, F1 is still less than half of 0.82.
+# Were only the *words* too new? In eight more templates, made only of words from the old ones, F1 is 0.32 to 0.36
+# (three seeds, `experiments/known_words.py`), still less than half of 0.82. So known words are not enough.
 #
 # What would help? Perhaps a model that knew English before it saw the first template. That is lesson 16.
 #
@@ -695,8 +701,8 @@ assert max(bread, nonsense) < min(first_hits[True]) < max(first_hits[False])
 #
 # <details><summary>A tagger of names reports 97 % of the tags right. What do you ask?</summary>
 #
-# How many does a tagger have that says O everywhere? What is the F1 of whole entities? And do the test sentences have
-# other templates, or only other names?
+# How many would a tagger get right that says O everywhere? What is the F1 of whole entities? And do the test
+# sentences have other templates, or only other names?
 #
 # </details>
 #

@@ -39,8 +39,8 @@ from torch import nn
 # </details>
 # <details><summary>Hint 2: with shapes</summary>
 #
-# `x @ A.mT` with a matrix for each text: `(n_texts, T, d_in)` times `(n_texts, d_in, r)`. Then times `(n_texts, r, d_out)`. A
-# text without a LoRA adds 0 to what the old layer gives.
+# `.mT` swaps the last two axes. `x @ A.mT` with a matrix for each text: `(n_texts, T, d_in)` times
+# `(n_texts, d_in, r)`. Then times `(n_texts, r, d_out)`. A text without a LoRA adds 0 to what the old layer gives.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
@@ -418,10 +418,10 @@ grade("16_fine_tuning.diagnose", diagnoses, Repaired)
 # ## Question 5: a teacher, and a few labels
 # *Optional: 4 points, difficulty 3 of 5, about 8 minutes*
 #
-# A student learns from a teacher's logits, which cost nothing, and from labels, which are dear: only some rows have one. Write
-# `distilled(student, teacher, targets, T, share)`, the loss. `student` and `teacher` are logits, `(n, n_classes)`, and `targets`
-# `(n,)` holds the number of a class for each row, or -100 where nobody has labelled it. The loss is
-# `share` times the first of these two parts, plus `1 - share` times the second; `0 <= share <= 1`.
+# A student learns from a teacher's logits, which cost nothing, and from labels, which are expensive: only some rows
+# have one. Write `distilled(student, teacher, targets, T, share)`, the loss. `student` and `teacher` are logits,
+# `(n, n_classes)`, and `targets` `(n,)` holds the number of a class for each row, or -100 where nobody has labelled
+# it. The loss is `share` times the first of these two parts, plus `1 - share` times the second; `0 <= share <= 1`.
 #
 # * From the teacher: with $p$ the teacher's softmax and $q$ the student's, both of logits divided by the temperature $T$, a row
 #   costs $T^2 \sum_k p_k (\ln p_k - \ln q_k)$. The mean is over *all* rows.

@@ -256,7 +256,7 @@ def distillation() -> Drawing:
             drawing.text(558 + 120 * shares[which], at, f"{shares[which]:.2f}", 12, QUIET, "left")
     drawing.arrow((610, 142), (610, 192), color=VALUE, width=2.2)
     drawing.text(622, 158, 'soft label: all three\nhard label: "place"', 12, VALUE, "left")
-    old = drawing.box(370, 340, 300, 40, "old sentences, labelled by people", KEY, size=13)
+    old = drawing.box(370, 340, 300, 40, "old sentences, with their true labels", KEY, size=13)
     drawing.arrow(old.top, (370, 262))
     drawing.text(24, 340, "the other half of each batch", 12, QUIET, "left")
     return drawing

@@ -49,16 +49,16 @@ minilm, tokenizer = load("minilm")
 # %% [markdown]
 # ## 1. Why an old model at all?
 #
-# Because it may already know what your examples cannot teach it. Recall how lesson 15 ended. A tagger was trained
-# from nothing, on sentences of 18 patterns, or **templates**. In new sentences of these templates it found most
-# persons, places and organisations, even when every name was new. In six other templates its F1 fell from 0.82 to
-# 0.13. It had learnt much about the templates, and little about what a name is.
+# Because it may already know what your examples cannot teach it. Recall the tagger of lesson 15, section 6. It was
+# trained from nothing, on sentences of 18 patterns, or **templates**. In new sentences of these templates it found
+# most persons, places and organisations, even when every name was new. In six other templates its F1 fell from 0.82
+# to 0.13. It had learnt much about the templates, and little about what a name is.
 #
 # MiniLM has never been told what a name is either. But it has read a great deal, and what we need may already be
 # somewhere in its vectors. We begin by letting everything change. We put a new **head** on MiniLM, one linear layer
 # from the 384 numbers of a token to the seven tags, and train all of it, on labelled sentences of the old templates
-# only. This is **fine-tuning**. (Recall: B- begins a name, I- continues it, and a name counts in F1 only if all its
-# words and its type are right.)
+# only. This is **fine-tuning**. (Such a head has nothing to do with the heads of attention. And recall: B- begins a
+# name, I- continues it, and a name counts in F1 only if all its words and its type are right.)
 
 # %%
 sentences = entities.training_sentences(800, seed=0)
@@ -86,9 +86,9 @@ print(", ".join(f"{kind}: entity F1 {score:.2f}" for kind, score in whole.evalua
 
 # %% [markdown]
 # Fifty steps, and it has begun to see what we want, although it takes streets for persons and firms for people. Let
-# it finish: 120 steps, with five seeds, and other sentences for each (recorded). And is it really the old reading
-# that helps? The control has the same architecture and the same vocabulary, but is trained from scratch, at the
-# better of two rates.
+# it finish: 120 steps, with five seeds (three for the control), and other sentences for each (recorded). And is it
+# really the old reading that helps? The control has the same architecture and the same vocabulary, but is trained
+# from scratch, at the better of two rates.
 
 # %% jupyter={"source_hidden": true}
 kinds = ("same templates", "new templates", "other templates")
@@ -99,6 +99,9 @@ for side, (method, label) in enumerate({"from scratch": "from scratch", "everyth
         ax.plot([x] * len(dots), dots, "o", color=f"C{side}", alpha=0.4, label=None if place else label)
         ax.plot([x - 0.1, x + 0.1], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
         print(f"{label:19} {kind:16} {sum(dots) / len(dots):.2f}")
+    runs = [run["invented"] for run in recorded("invented_names")["result"][method]]
+    told = [sum(run[kind] for run in runs) / len(runs) for kind in kinds[1:]]
+    print(f"{label:19} new and other templates, invented names: {told[0]:.2f}, {told[1]:.2f}")
 ax.set_xticks(range(3), ["same templates,\nnew names", "six new templates", "sixteen other\nnew templates"])
 title = "120 steps, a dot a seed: only the model that has read before is at home in new templates"
 ax.set(ylim=(0, 1), ylabel="entity F1", title=title)
@@ -106,10 +109,10 @@ _ = ax.legend(loc="lower left")
 
 # %% [markdown]
 # In new templates MiniLM has 0.65 and 0.63, the control 0.08 and 0.14. Both saw the same sentences in the same order.
-# What MiniLM had besides is what it read before, about other things and for another purpose.
+# What MiniLM had besides is what it read before, for another purpose.
 #
-# Or does it just know the names? With names made up of random syllables, as in `Zovobipo makes shoes in Minire`,
-# MiniLM still has 0.57 and 0.45, and the control stays below 0.2 (three seeds, `experiments/invented_names.py`).
+# Or does it just know the names? Not only: with names made up of random syllables, as in `Zovobipo makes shoes in
+# Minire`, MiniLM still has 0.57 and 0.45, and the control stays below 0.2 (three seeds).
 #
 # Now the question of this lesson: must all of its 22 million numbers change? Suppose we leave every one as it is, and
 # put two thin matrices next to each of those that make the queries and the values of a block. This is **LoRA**, and
@@ -233,21 +236,20 @@ _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 # nothing else; $r$ is written at the dots. With no piece F1 is 0.07, with four pieces 0.48, and with eight 0.67, as
 # much as with the whole change of the matrices.
 #
-# Or would any large part of the change have done? As a rival, throw away the one largest piece, and keep the other
-# 383. They hold 72 % of the energy, a little more than the eight, but reach only 0.46 where the eight reach 0.67 (in
-# this order with each seed). So size alone does not explain what the eight do. With less of the energy it turns
-# round: the largest piece alone, 28 %, has 0.06, and all but the eight largest, 30 %, have 0.15.
+# Or would any large part of the change have done? As a rival, throw away the one largest piece, and keep all 383
+# others. They hold 72 % of the energy, a little more than the eight, but reach only 0.46 where the eight reach 0.67
+# (in this order with each seed). So size alone does not explain what the eight do. (With 30 % of the energy or less,
+# neither way gets beyond 0.16.)
 #
-# How little was needed, then? The whole change is small: on average a fiftieth of the size of the matrices. Of that
-# you can throw away 376 of 384 pieces, and whatever else changed below the head, and keep the score.
+# How little was needed, then? Of each matrix's change you can throw away 376 of 384 pieces, and whatever else changed
+# below the head, and keep the score.
 
 # %% [markdown]
 # ## 3. LoRA
 #
-# If eight pieces are enough, why learn the other 376? But those eight were *found* by training
-# everything; it does not follow that so few can be *learnt* alone. But the model behind your guess did just that, and
-# in only 12 of the 36 matrices. It leaves the old matrix $W$ alone and learns the change itself, as a product of two
-# thin matrices:
+# If eight pieces are enough, why learn the other 376? Those eight were *found* by training everything; can so few
+# also be *learnt*? The model behind your guess did just that, and in only 12 of the 36 matrices. It leaves the old
+# matrix $W$ alone and learns the change itself, as a product of two thin matrices:
 #
 # $$y = W x + \frac{\alpha}{r}\, B A x, \qquad A: r \times d_\text{in}, \quad B: d_\text{out} \times r.$$
 #
@@ -263,9 +265,9 @@ _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 # were zero. The gradient of $B$ is a product with $A$, and that of $A$ a product with $B$: both would stay zero
 # forever. So only $B$ is zero, and $A$ is random.
 #
-# **What is $\alpha / r$ for?** With a higher rank $BA$ becomes larger at the same learning rate, and you would have
-# to tune the rate again. Dividing by $r$ is meant to spare you that. And $\alpha$ sets how large the change is
-# altogether.
+# **What is $\alpha / r$ for?** $BA$ is a sum of $r$ pieces. With more of them it grows faster at the same learning
+# rate, and you would have to tune the rate again. Dividing by $r$ is meant to spare you that. And $\alpha$ sets how
+# large the change is altogether.
 #
 # **What does it cost in use?** Nothing. When the training is over, add $\frac{\alpha}{r} BA$ to $W$, and you have a
 # matrix like any other. Here is LoRA in ten lines:
@@ -343,12 +345,12 @@ def mean(method, kind):
 
 
 size = sum(one.numel() for one in whole.model.parameters())
-print("entity F1, mean of the seeds  numbers  seconds | seeds | new  other |  same")
+print("entity F1, mean of the seeds  numbers  seconds | seeds | six new  sixteen other | same templates")
 for method in ["from scratch", *methods]:
     learnt = kept[method]["runs"][0]["parameters"]
     scores = [mean(method, kind) for kind in ("new templates", "other templates", "same templates")]
     cost = f"{learnt:12,} {mean(method, 'seconds'):8.0f}"
-    told = "{:.2f}  {:.2f} |  {:.2f}".format(*scores)
+    told = "{:7.2f} {:14.2f} | {:14.2f}".format(*scores)
     print(f"{method.replace('lora', 'LoRA'):24}{cost} |   {len(kept[method]['runs'])}   | {told}")
 
 # %% jupyter={"source_hidden": true}
@@ -386,12 +388,12 @@ _ = axes[0].set_title("six new templates"), axes[1].set_title("sixteen other tem
 # this do to a small rank?)
 
 # %% jupyter={"source_hidden": true}
-print("entity F1, mean of the seeds  numbers |  new  other |  same templates")
+print("entity F1, mean of the seeds  numbers | six new  sixteen other | same templates")
 of_rank = {**kept["ranks"], "8": kept["lora"]["runs"]}
 for rank in sorted(of_rank, key=int):
     runs = of_rank[rank]
     new, other, same = (sum(run[f"{kind} templates"] for run in runs) / len(runs) for kind in ("new", "other", "same"))
-    print(f"LoRA, rank {rank:>2} {runs[0]['parameters']:>22,} | {new:.2f}   {other:.2f} |  {same:.2f}")
+    print(f"LoRA, rank {rank:>2} {runs[0]['parameters']:>22,} | {new:7.2f} {other:14.2f} | {same:14.2f}")
 
 # %% [markdown]
 # Rank 1 is *one* column and *one* row next to each of twelve matrices: fewer than twelve thousand numbers, head
@@ -407,7 +409,7 @@ for way, run in kept["rank 1 again"].items():
 # %% [markdown]
 # At this rate and factor rank 1 was slow, as section 3 lets you expect. With three times the steps it has 0.72, 0.61
 # and 0.96, where rank 8 had 0.69, 0.62 and 0.94 after a third of them. So how little must change? Here twelve
-# thousand of 22.6 million numbers were enough. For your task and your model, you have to try.
+# thousand new numbers, beside 22.6 million old ones, were enough. For your task and your model, you have to try.
 
 # %% [markdown]
 # ## 5. What becomes of the old?
@@ -416,9 +418,9 @@ for way, run in kept["rank 1 again"].items():
 # search lives on that. Can it still do it?
 #
 # We take the fifty questions of that lesson and 120 passages of the documentation, and count the questions that have
-# their passage among the five nearest. Before any tuning that is 41 of the fifty. Now take the model in which
-# everything was tuned, leave its head off, and ask again. How many of the fifty will it find now? Run the cell, and
-# click your guess.
+# their passage among the five nearest. Before any tuning that is 41 of the fifty, more than in lesson 15, for there
+# are fewer passages to confuse. Now take the model in which everything was tuned, leave its head off, and ask again.
+# How many of the fifty will it find now? Run the cell, and click your guess.
 
 # %%
 predict("16_fine_tuning.forgotten")
@@ -461,7 +463,8 @@ predict("16_fine_tuning.forgotten", actual="nearly all" if left > 0.8 else "abou
 # This is called **catastrophic forgetting**, although nothing was deleted: nobody asked for the old task any more,
 # and the numbers moved on. What helps?
 #
-# * **Do not change the body.** A head alone forgets nothing, by construction: the body is the old one.
+# * **Do not change the body**, that is, whatever lies below the head. A head alone forgets nothing: the body is the
+#   old one.
 # * **Change it in a way that can be taken off.** A LoRA, an adapter, a prefix or a prompt leaves the old numbers
 #   alone. While the LoRA is attached the search suffers; take it off, and the old model is back, to the last bit. So
 #   one body can serve many tasks, with a small file for each.
@@ -503,30 +506,31 @@ ways = {"A only": continual["A first"]["everything"]}
 ways |= {"A, then B": continual["everything"], "A, then B\nand a little A": continual["everything, rehearsal"]}
 ways["B and a little A,\nnever A before"] = continual["rehearsal alone"]
 ax = plt.subplots(figsize=(8, 3.2))[1]
-for place, runs in enumerate(ways.values()):
+for place, (way, runs) in enumerate(ways.items()):
     for side, text in enumerate("AB"):
         dots, x = [run[text] for run in runs], place + 0.3 * side - 0.15
         ax.plot([x] * len(dots), dots, "o", color=f"C{side}", alpha=0.4, label=None if place else f"on texts {text}")
+        print(f"{' '.join(way.split()) if text == 'A' else '':35} on texts {text} {sum(dots) / len(dots):.2f}")
         ax.plot([x - 0.1, x + 0.1], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
-ax.set_xticks(range(len(ways)), ways)
-title = "Two old sentences in each batch keep A; in these 80 steps they would not have taught it (three seeds)"
-ax.set(ylim=(0, 1.03), ylabel="entity F1", title=title)
+longer = sum(run["A"] for run in continual["rehearsal alone, longer"]) / 3
+print(f"{'the same, three times the steps':35} on texts A {longer:.2f}")
+title = "Two old sentences in each batch keep A; alone, in 80 steps,\nthey would not have taught it (three seeds)"
+ax.set(ylim=(0, 1.03), ylabel="entity F1", title=title, xticks=range(len(ways)), xticklabels=ways)
 _ = ax.legend(loc="lower left")
 
 # %% [markdown]
-# After A the model has 0.94 on A. Then it learns B, and has 0.49. (Some of that it would have from B alone, for
-# places and firms occur in both.) With two sentences of A in each batch it has 0.99.
+# After A the model has 0.94 on A. Then it learns B, and has 0.49. With two sentences of A in each batch it has 0.99.
 #
 # Is A kept by that, or learnt anew from the hundred sentences? The control, in the fourth column: the same batches
-# for a model that had never learnt A. It reaches 0.45. So in these 80 steps the old sentences alone would not have
-# brought A to 0.99: what had been learnt before is kept. (They do teach, but slowly. With three times the steps that
-# model has 0.98 on A, too.)
+# for a model that had never learnt A. It reaches 0.45, not much less than the model that learnt A and forgot it. So
+# in these 80 steps the old sentences alone would not have brought A to 0.99: what was learnt before makes the
+# difference. (They do teach, but slowly. With three times the steps that model has 0.98 on A, too.)
 #
 # ## 6. From continuing to answering
 #
 # So far the model labelled words. How little does it take to teach one that *writes*? Lesson 14 left us with SmolLM2,
-# which answers if it is asked in its chat template, and without it goes on as if the question were the beginning of
-# some page. Let us teach it to answer in one sentence, without any template, with a LoRA of rank 8 and 50 steps.
+# which answers if it is asked in its chat template, and without it may say nothing, or go on without an end. Let us
+# teach it to answer in one sentence, without any template, with a LoRA of rank 8 and 50 steps.
 #
 # The examples come from Python itself: a question is `What does heapq.heappop do?`, and the answer is the first
 # sentence of that function's docstring. There are 300 pairs to learn from, and 30 functions of other modules to ask
@@ -540,8 +544,8 @@ _ = ax.legend(loc="lower left")
 # and END are read and to be predicted. Arrows, each a loss, lead from the last token of the question to the first of
 # the answer, and on from each token to the next.](figures/16_fine_tuning_answer.svg)
 #
-# Eight of the thirty, and four more of which you will hear, were asked for a whole answer, before and after (recorded,
-# one run). Here are three:
+# For eight of the thirty, and four more that we shall come to, we asked for a whole answer, before and after
+# (recorded, one run). Here are three:
 
 # %% jupyter={"source_hidden": true}
 answering = recorded("answering")["result"]
@@ -590,20 +594,20 @@ for run in ("before", "answer only"):
 #
 # ## 7. A small student
 #
-# So far the old model stayed, and a little was added. What if there is no room for it? Suppose that you need something
-# for a telephone, a hundred times as small as MiniLM. Trained from scratch, a model was lost in new templates.
+# So far the old model stayed, and a little was added. What if there is no room for it? Suppose that you need
+# something for a telephone, a hundredth of MiniLM's size. Trained from scratch, a model was lost in new templates.
 #
 # But sentences are cheap; it is labels that are expensive. Say you have a heap of sentences of the kind that you care
 # about, the sixteen other templates, and nobody has labelled them. Then let the large model, the **teacher**, do it,
 # and let the small one, the **student**, learn from what it says. This is **distillation** (Hinton et al. 2015).
 #
-# ![The sentence "Snow fell on Lima", labelled by nobody, goes to the teacher and to the student. Of Lima the teacher says
-# place 0.70, firm 0.25, person 0.05; the student says 0.35, 0.35, 0.30, and is to say what the teacher says. That is
-# a soft label; a hard one would be the best alone, place. Old sentences, labelled by people, are the other half of
-# each batch.](figures/16_fine_tuning_distillation.svg)
+# ![The sentence "Snow fell on Lima", labelled by nobody, goes to the teacher and to the student. Of Lima the teacher
+# says place 0.70, firm 0.25, person 0.05; the student says 0.35, 0.35, 0.30, and is to say what the teacher says.
+# That is a soft label; a hard one would be the best alone, place. Old sentences with their true labels are the other
+# half of each batch.](figures/16_fine_tuning_distillation.svg)
 #
-# The teacher need not say "place". It can say "place 0.7, organisation 0.25, person 0.05", and the student is to say
-# the same. Such **soft labels** tell more than the best one alone: which mistakes are nearly right.
+# The teacher need not say "place". It can say "place 0.7, firm 0.25, person 0.05", and the student is to say the
+# same. Such **soft labels** tell more than the best one alone: which mistakes are nearly right.
 #
 # <details><summary>Deeper: the loss, and its temperature</summary>
 #
@@ -618,7 +622,7 @@ for run in ("before", "answer only"):
 # </details>
 #
 # Is it the teacher that helps, or only more training? And are soft labels worth more than hard ones? Four students
-# differ in half of each batch (the other half is old text, labelled by hand), and all have 300 steps. The last one
+# differ in half of each batch (the other half is old text with its true labels), and all have 300 steps. The last one
 # gets the true labels, to see how far it could go. They are judged on the sixteen templates, with new names.
 
 # %% jupyter={"source_hidden": true}
@@ -629,7 +633,8 @@ for place, arm in enumerate(["teacher", *arms]):
     dots = [run["other templates"] for run in students[arm]]
     ax.plot([place] * len(dots), dots, "o", color="grey" if arm == "teacher" else "C0", alpha=0.4)
     ax.plot([place - 0.25, place + 0.25], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
-    print(f"{arm:24} {sum(dots) / len(dots):.2f} ({min(dots):.2f} to {max(dots):.2f})")
+    six = sum(run["new templates"] for run in students[arm]) / len(dots)
+    print(f"{arm:24} {sum(dots) / len(dots):.2f} ({min(dots):.2f} to {max(dots):.2f}), six new templates {six:.2f}")
 ax.set_xticks(range(len(arms) + 1), ["teacher", *[arm.replace(", ", ",\n") for arm in arms]], fontsize=8)
 _ = ax.set(
     ylim=(0, 1), ylabel="entity F1", title="Sixteen templates without labels: a teacher's labels help (three seeds)"
@@ -661,7 +666,7 @@ _ = ax.set(
 # | speech | sound in slices of 10 ms, a text | a decoder, or a score for each letter and slice | cross-entropy, or CTC | word error rate |
 # | recommendation | what someone used, in order; the next thing | a score for each thing | cross-entropy | recall@k, on *later* days than those learnt from |
 #
-# Names and answers you have seen tuned here; the others you now know how to set up.
+# Names and answers you have seen tuned here; the first row comes in section 12.
 #
 # </details>
 #
@@ -708,15 +713,14 @@ assert (best - reached).abs().max() < 0.005
 # Four matrices of the model that you trained in section 1: what changed in each, and what a low rank keeps of it.
 #
 # 1. Which of the four needs the highest rank for 90 % of its change?
-# 2. Set the rank to 8. What do you see in the picture of what is left out? Is there a pattern in it?
-# 3. From which rank on do the two thin matrices have *more* numbers than the square one?
-# 4. Compare the curve of the change with that of the matrix itself. Would LoRA be a good way to store MiniLM?
+# 2. From which rank on do the two thin matrices have *more* numbers than the square one?
+# 3. Compare the curve of the change with that of the matrix itself. Would LoRA be a good way to store MiniLM?
 #
-# <details><summary>Answers to 3 and 4, when you have tried</summary>
+# <details><summary>Answers to 2 and 3, when you have tried</summary>
 #
-# 3\. For 384 × 384 from rank 193 on: $r$ columns and $r$ rows are $2 \cdot 384 \, r$ numbers.
+# 2\. For 384 × 384 from rank 193 on: $r$ columns and $r$ rows are $2 \cdot 384 \, r$ numbers.
 #
-# 4\. No. Rank 8 keeps a small part of the matrix itself. What is simple is the change, and not the model.
+# 3\. No. Rank 8 keeps a small part of the matrix itself. What is simple is the change, and not the model.
 #
 # </details>
 
@@ -772,10 +776,11 @@ names
 # </details>
 
 # %% jupyter={"source_hidden": true}
+print(f"The model has {size:,} numbers.")
 for method in ("everything", "last block", "lora", "head"):
     learnt = kept[method]["runs"][0]["parameters"]
     memory = 4 * (size + 3 * learnt) / 1e6  # 4 bytes each: the weight; gradient and two means of what is learnt
-    print(f"{method.replace('lora', 'LoRA'):11} learns {learnt:10,} of {size:,} numbers: {memory:4.0f} MB")
+    print(f"{method.replace('lora', 'LoRA'):11} learns {learnt:10,} numbers: {memory:4.0f} MB")
 
 # %% [markdown]
 # So with the old numbers in 32 bits, as here, you get down to a quarter at best. As they are not learnt, they can be
@@ -785,9 +790,9 @@ for method in ("everything", "last block", "lora", "head"):
 # were tried for the table, with the F1 on the training templates that were held out for that purpose:
 
 # %% jupyter={"source_hidden": true}
-for method in ("everything", "last block", "lora", "head"):
+for method in ("everything", "last block", "biases", "lora", "head"):
     tried = kept[method]["tuning"]
-    rates = "   ".join(f"{float(rate):g}: {score:.2f}" for rate, score in tried.items())
+    rates = "   ".join(f"{float(rate):g}: {tried[rate]:.2f}" for rate in sorted(tried, key=float))
     print(f"{method.replace('lora', 'LoRA'):11}{rates}")
 
 # %% [markdown]
@@ -868,7 +873,12 @@ with tempfile.TemporaryDirectory() as folder:
 # transformer-lab label my-labels "Do you gift-wrap?"
 # ```
 #
-# The command keeps every fifth message aside. Why? And which did you keep aside in the cells above?
+# <details><summary>The command keeps every fifth message aside. Why? And which did you keep aside in the cells
+# above?</summary>
+#
+# None: training and test were the same 24. A score on them would say nothing about new messages.
+#
+# </details>
 
 # %% [markdown]
 # ## 13. Check yourself

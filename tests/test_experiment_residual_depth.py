@@ -5,7 +5,6 @@ from statistics import median
 import pytest
 import torch
 
-import residual_sgd
 from residual_depth import ARRANGEMENTS, CONTROLS, DEPTHS, SEEDS, fitted, gradient_left, share_right, task, train
 from residual_rotations import MATRICES, STACKS, directions
 from transformer_lab.experiments import recorded
@@ -66,15 +65,6 @@ def test_the_controls_say_what_the_lesson_says():
     assert all(a > b for a, b in zip(kept["post-norm, unit gain, small tanh"], small, strict=True))
     assert all(a > b + 0.15 for a, b in zip(kept["skip, unit gain, last norm"], plain["skip, unit gain"], strict=True))
     assert max(controls["long"]) < guess + 0.03 and max(controls["sgd"]["no skip"]) < guess + 0.03
-
-
-def test_plain_gradient_descent_does_not_save_a_stack_without_skips():
-    kept = recorded("residual_sgd")["result"]
-    assert list(kept["norm only"]) == [str(rate) for rate in residual_sgd.RATES]
-    assert max(map(max, kept["norm only"].values())) < 0.25 and min(kept["skip"]) > 0.6
-    again = residual_sgd.run(seeds=SEEDS[:1], rates=(0.01,))
-    assert again["norm only"]["0.01"] == pytest.approx(kept["norm only"]["0.01"][:1], abs=0.05)
-    assert again["skip"] == pytest.approx(kept["skip"][:1], abs=0.05)
 
 
 def test_a_slice_of_the_controls_run_again():

@@ -89,10 +89,11 @@ for name, part in skips.items():
     with patched([(part, "forward", partial(without_skip, part))]):
         right[f"{place} block {int(block) + 1}, {kinds[path]}"] = exact_match(model, tokenizer, held_out[:100])
 
-kept = sum(share >= 0.9 for share in right.values())
-title = f"One skip removed: little harm with {kept} of the 10"
-_ = plots.shares(plt.subplots(figsize=(7, 3.4))[1], right, title)
-assert whole > 0.98 and without == 0 and kept == 1 and sum(share < 0.3 for share in right.values()) > 5
+none = sum(share == 0 for share in right.values())
+title = f"One skip removed: with {none} of the 10, no date is right"
+ax = plots.shares(plt.subplots(figsize=(7, 3.4))[1], right, title)
+_ = ax.set_xlabel("dates translated exactly (%), of 100 dates")
+assert whole > 0.98 and without == 0 and 4 <= none <= 6 and sum(share < 0.3 for share in right.values()) > 5
 
 # %% [markdown]
 # A model suffers when it loses what it was trained with. That does not tell us why we *train* it so. For that we have to train
@@ -101,9 +102,10 @@ assert whole > 0.98 and without == 0 and kept == 1 and sum(share < 0.3 for share
 # %% [markdown]
 # ## 2. Deeper, and worse
 #
-# A small task: 16 numbers go in, and one of 8 classes is right. We stack $L$ sub-layers of width 32, each a feed-forward layer of
-# [lesson 05](05_feed_forward.ipynb) with 32 hidden units, one after the other and with no skips. `experiments/residual_depth.py`
-# trained such stacks for 250 steps with Adam, with five seeds each, at the best of three learning rates. Here are the medians:
+# A small task: 16 numbers go in, and one of 8 classes is right. We stack $L$ sub-layers of width 32, each a
+# feed-forward layer of [lesson 05](05_feed_forward.ipynb) with 32 hidden units, one after the other and with no
+# skips. `experiments/residual_depth.py` trained such stacks for 250 steps with Adam, an optimiser that fits the step
+# of each parameter to its recent gradients. Here are the medians of five seeds, at the best of three learning rates:
 
 # %%
 record = recorded("residual_depth")["result"]
@@ -413,40 +415,36 @@ _ = ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 assert 60 < doublings < 67 and 50 < variance["pre-norm"][-1] < 75
 
 # %% [markdown]
-# There is a second way not to explode: begin with smaller branches. GPT-2 does this (Radford et al., 2019): it multiplies the last
-# matrix of each branch ($W_O$ of attention, $W_2$ of the feed-forward layer) by one small factor. In exercise 6 you find the factor
-# that keeps the sum of all branches at the size of one.
+# There is another way not to explode: begin with smaller branches. GPT-2 does this (Radford et al., 2019): it
+# multiplies the last matrix of each branch ($W_O$ of attention, $W_2$ of the feed-forward layer) by one small factor.
+# In exercise 6 you find the factor with which all branches together write as much as one did.
 #
 # ## 6. Does it train?
 #
-# Sizes are an argument; training is the test. Back to the small task, with 32 sub-layers and all five ways of
-# section 4. Each gets two starts: PyTorch's **initialisation**, the small random numbers with which it makes a layer, and
-# branches of gain 1 whose biases begin at 0. (Pre-norm has one more norm here, after the last sub-layer, as in every
-# such model.)
+# Sizes are an argument; training is the test. Back to the small task of section 2, with 32 sub-layers in each of the
+# five ways of section 4. All of them begin with PyTorch's **initialisation**, the small random numbers with which it
+# makes a layer. (Pre-norm has one more norm here, after the last sub-layer, as is usual.)
 #
-# The skip has an interesting rival, *norm only*. It has no skips, and yet in section 4 its gradient kept its size. How much of the
-# gradient arrives at the bottom here, before the first step, with the loss of the task? Medians of five seeds:
+# The skip has an interesting rival, *norm only*. It has no skips, and yet in section 4 its gradient kept its size.
+# How much of the gradient arrives at the bottom here, before the first step of training? Medians of five seeds:
 
 # %% jupyter={"source_hidden": true}
 before = {
-    name: median(depth.gradient_left(name, 32, seed) for seed in seeds) for name in depth.ARRANGEMENTS + depth.CONTROLS
+    name: median(depth.gradient_left(name, 32, seed) for seed in seeds) for name in (*ways, "norm only, no biases")
 }
-print("gradient at the bottom,")
-print("relative to the top    as PyTorch starts it   gain 1")
-for name in ways:
-    print(f"{name:21}{before[name]:19.2g}{before[f'{name}, unit gain']:12.2g}")
-print(f"norm only, all biases 0:{before['norm only, no biases']:16.2g}")
-assert before["norm only"] < 0.1 and 0.2 < before["norm only, unit gain"] < 5
-assert 0.2 < before["norm only, no biases"] < 5
+print("gradient at the bottom, relative to the top")
+for name, ratio in before.items():
+    print(f"{name.replace('no biases', 'biases begin at 0'):30}{ratio:8.2g}")
+assert before["norm only"] < 0.1 and 0.2 < before["norm only, no biases"] < 5
 
 # %% [markdown]
-# As PyTorch starts it, *norm only* keeps no more than a fortieth of its gradient. Its biases are to blame: they make the vector
-# longer, the norm divides by its length, and no gradient goes down through a bias. In the last line all biases are 0, and the
-# gradient arrives three times as large as it set out.
+# *Norm only* keeps no more than a fortieth of its gradient. Its biases are to blame: they make the vector longer, the
+# norm divides by its length, and no gradient goes down through a bias. In the last line all biases begin at 0. Now
+# the gradient arrives three times as large as it set out, much as it does with skips.
 #
-# Take that last one: *norm only*, with biases that begin at 0. (Training may move them.) It has no skips, and a gradient of about
-# the right size. After 250 steps, at the best of three learning rates: does it do as well as the stacks with skips, worse (but
-# better than guessing), or no better than guessing?
+# Take this last stack, *norm only* with biases that begin at 0, and train it. (Training may move the biases.) After
+# 250 steps, at the best of three learning rates: does it do as well as the stacks with skips, worse (but better than
+# guessing), or does it not learn at all?
 
 # %%
 predict("06_residual.trains")
@@ -455,63 +453,50 @@ predict("06_residual.trains")
 results = {name: by_depth["32"] for name, by_depth in accuracy.items()} | controls["accuracy"]
 deep = {name: [100 * share for share in run["accuracy"]] for name, run in results.items()}
 mid = {name: median(dots) for name, dots in deep.items()}
-assert mid["norm only"] < 100 * guessing + 5 and mid["skip, unit gain"] < 100 * guessing + 10
-assert min(mid[name] for name in ("skip", "pre-norm", "post-norm", "pre-norm, unit gain")) > 60
-assert 35 < mid["post-norm, unit gain"] < 55
+assert mid["norm only"] < 100 * guessing + 5
+assert all(round(mid[name]) == 74 for name in ("skip", "pre-norm", "post-norm"))
 assert sum(dot < 100 * guessing + 1 for dot in deep["norm only, no biases"]) == 4
-assert round(mid["no skip, unit gain"]) == 37 and mid["no skip, unit gain"] > mid["skip, unit gain"] + 10
-plain = recorded("residual_sgd")["result"]  # and what is said of plain gradient descent
-assert len(plain["norm only"]) == 4 and max(map(max, plain["norm only"].values())) < 0.25
-assert [round(edge(plain["skip"]), 2) for edge in (min, max)] == [0.64, 0.66]
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.5), sharey=True)
+fig, ax = plt.subplots(figsize=(7, 3.1))
 rows = ["no skip", "norm only", "norm only, no biases", "skip", "pre-norm", "post-norm"]
-for ax, start, words in ((axes[0], "", "as PyTorch starts it"), (axes[1], ", unit gain", "branches of gain 1")):
-    for row, name in enumerate(rows):
-        if start and name not in ways:
-            continue
-        dots = deep[name + start]
-        ax.plot(dots, [row] * len(dots), "o", color=look[name.partition(",")[0]]["color"], alpha=0.7)
-        ax.text(98, row, f"{median(dots):.0f} %", va="center", ha="right")
-    ax.axvline(100 * guessing, color="grey", linestyle=":")
-    ax.set(xlim=(0, 100), xlabel="right on unseen inputs (%); dotted: guessing", title=words)
-axes[0].set_yticks(range(6), [name.replace("no biases", "biases 0") for name in rows])
-axes[0].set_ylim(5.5, -0.5)
-title = f"32 sub-layers: norm only, biases 0, right gradient at first: {mid['norm only, no biases']:.0f} % right"
-_ = fig.suptitle(title + "\n250 steps, best of the rates 3e-4, 1e-3, 3e-3", x=0.01, ha="left", fontsize=11)
+for row, name in enumerate(rows):
+    ax.plot(deep[name], [row] * 5, "o", color=look[name.partition(",")[0]]["color"], alpha=0.7)
+    ax.text(98, row, f"{mid[name]:.0f} %", va="center", ha="right")
+ax.axvline(100 * guessing, color="grey", linestyle=":")
+ax.set(xlim=(0, 100), xlabel="right on unseen inputs (%); dotted: guessing; on the right: medians", ylim=(5.5, -0.5))
+ax.set_yticks(range(6), [name.replace("no biases", "biases begin at 0") for name in rows])
+title = f"Norm only, biases begin at 0: a gradient as with skips, {mid['norm only, no biases']:.0f} % right"
+_ = ax.set_title(title + "\n32 sub-layers, 250 steps, best of the rates 3e-4, 1e-3, 3e-3", fontsize=10)
+
+gradients = recorded("residual_gradients")["result"]
+ratios = [run["ratio"][-1] for run in gradients["relu"]]
+print("norm only, biases begin at 0: gradient at the bottom, relative to the top,")
+print("after the 250 steps, five seeds:", *(f"{ratio:g}" for ratio in ratios))
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 fair, only = mid["skip"], mid["norm only, no biases"]
 choices = ("not at all", "worse, but better than guessing", "as well as with skips")
-gradients = recorded("residual_gradients")["result"]
-assert sorted(run["ratio"][-1] < 0.01 for run in gradients["relu"]) == [False, True, True, True, True]
-assert min(ratio for run in gradients["tanh"] for ratio in run["ratio"]) > 1
+assert sorted(ratio < 0.01 for ratio in ratios) == [False, True, True, True, True]
 predict("06_residual.trains", actual=choices[(only > 100 * guessing + 5) + (only > fair - 5)])
 
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# Each dot is one training run. **The gradient begins with about the right size, and still four of five seeds stay at
-# guessing** (the fifth gets to 27 %). From gain 1, on the right, *norm only* has 25 %: hardly better. And on the left
-# the gradient does not keep its size: after 250 steps less than a hundredth of it arrives in those four
-# (`experiments/residual_gradients.py`). With the arrows, from PyTorch's start, 74 % are right. So a right start is
-# not enough. Would a right size be enough, if it lasted?
+# Each dot is one training run. The three ways with skips get 74 % right. **Our *norm only* begins with about as much
+# gradient as they do, and still four of its five seeds stay at guessing.** (The fifth gets to 27 %.)
 #
-# (Is it Adam's doing, which divides each gradient by its recent size? No: with plain gradient descent this stack stays below 25 %,
-# at four rates. With skips instead of the norm it gets 64 to 66 %, `experiments/residual_sgd.py`.)
-#
-# On the right something looks odd: from gain 1 even the plain stack gets 37 %, more than the one with skips alone, whose signal
-# explodes. A good start can do part of a skip's work.
+# And it does not keep its gradient. Under the figure stands how much of it arrives at the bottom after the 250 steps:
+# less than a hundredth, in those four. So the right size at the start is not enough. Would it be enough if it lasted?
 #
 # </details>
 
 # %% [markdown]
 # ### A closer look at *norm only*
 #
-# Watch the inputs on their way up. We send 32 different ones through 64 sub-layers, before any training. How alike have their
-# vectors become at the top? We take the mean cosine of all pairs: 1 means that all point in one direction. (Open the figure after
-# your guess.)
+# So much for the gradient on its way down. Now watch the inputs on their way up. We send 32 different ones through 64
+# sub-layers, before any training. How alike have their vectors become at the top? We take the mean cosine of all
+# pairs: 1 means that all point in one direction. (Open the figure after your guess.)
 
 
 # %%
@@ -547,30 +532,32 @@ assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-no
 # one answer to every question. (A ReLU leaves no negative numbers, so the hidden vectors of any two inputs lean the
 # same way, and each sub-layer adds to it.)
 #
-# With skips it depends on **how much a branch writes compared with the `x` that it is added to**. As the gain grows, the input
-# fades. At gain 1 *skip* and *post-norm* lose it as well; in *pre-norm*, where `x` grows and the branches do not, it fades least.
+# With skips it depends on **how much a branch writes compared with the `x` that it is added to**. As the gain grows,
+# the input fades. At gain 1 *skip* and *post-norm* lose it as well; in *pre-norm*, where `x` grows and the branches
+# do not, it fades least.
 #
-# Is that what holds *norm only* back? With branches that keep the inputs apart (tanh instead of ReLU) it learns more,
-# but still less than the same branches with skips. So it cannot be all. (Nor is it fatal: the plain stack of gain 1
-# begins with inputs as much alike, and gets to 37 %.)
+# Is that what holds *norm only* back? It cannot be all. With tanh in place of ReLU, different inputs stay apart, and
+# *norm only* learns more: 45 % right. But with skips the same branches get 65 %.
 #
-# Now watch the gradient of that new stack, the one with tanh, on its way down. Its *size* does not shrink, before
-# training or during it. But of 32 *directions*, counted before training, hardly more than one (1.5) comes through.
-# Whatever the loss asks for at the top, nearly the same request arrives at the bottom, louder or softer. Three other
-# stacks let 3.6 to 10 directions through, by skips or by rotations, and all three learn about as much, 64 or 65 %.
-# (The trial is folded below.)
+# And with tanh the gradient's *size* lasts: it does not shrink on its way down, before training or during it. So a
+# size that lasts is not enough either.
 #
-# **So the right size is not enough. Ask also whether different inputs are still different at the top, and different gradients
-# still different at the bottom.**
+# What gets lost is *directions*. Vectors of 32 numbers have room for 32 directions at right angles. Before training,
+# hardly more than one of them (1.5) comes through: whatever the loss asks for at the top, nearly the same request
+# arrives at the bottom, louder or softer. With skips 4.6 come through. (The trial, with a control, is folded below.)
+#
+# **So besides the size, ask whether different inputs are still different at the top, and different gradients still
+# different at the bottom.**
 #
 # </details>
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: the trial, with tanh and with rotations
 #
-# If it is the likeness of the inputs that holds *norm only* back, it must learn more as soon as inputs stay apart. With tanh, which
-# is negative as often as positive, they do. (We take $W_1$ at 0.3 of its size, where a tanh is nearly a straight line: otherwise the
-# gradient would explode.) *Norm only*, 32 sub-layers:
+# If it is the likeness of the inputs that holds *norm only* back, it must learn more as soon as inputs stay apart.
+# With tanh, which is negative as often as positive, they do. Here is *norm only* with 32 sub-layers of gain 1, whose
+# biases begin at 0, with ReLU and with tanh. (For tanh we take $W_1$ at 0.3 of its size, where a tanh is nearly a
+# straight line. That makes the gain smaller.)
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 print("            cosine   gradient   right, five seeds")
@@ -578,19 +565,22 @@ for name, words in (("", "ReLU"), (", small tanh", "tanh")):
     name = f"norm only, unit gain{name}"
     torch.manual_seed(0)
     tops = depth.Deep(name, 32).states(seen[0][:100])[-1].detach()
-    print(
-        f"{words:12}{abs(alike(tops)):6.1f}{before[name]:11.2g}  ", " ".join(f"{share:.0f} %" for share in deep[name])
-    )
+    first = median(depth.gradient_left(name, 32, seed) for seed in seeds)
+    print(f"{words:12}{abs(alike(tops)):6.1f}{first:11.2g}  ", " ".join(f"{share:.0f} %" for share in deep[name]))
+lasting = [ratio for run in gradients["tanh"] for ratio in run["ratio"]]
+print(f"gradient with tanh, five seeds, before training and four times in it: {min(lasting):g} to {max(lasting):g}")
+assert min(lasting) > 1 and round(mid["norm only, unit gain, small tanh"]) == 45
 
 # %% [markdown] tags=["deeper"]
-# *Norm only* now gets 45 % right (the median). But with skips the same branches get 65 %. What does the plus sign add?
+# *Norm only* now gets 45 % right (the median). With skips the same branches get 65 %. What does the plus sign add?
 #
-# A vector of 32 numbers can point in 32 directions. How many of them come through the whole stack? We take the
-# squares $s_i$ of the singular values of its Jacobian, and count the directions by $(\sum s_i)^2 / \sum s_i^2$: 32 if
-# all come through alike, 1 if only one is left. As a control there are rotations (orthogonal matrices) instead of
-# random matrices: they turn vectors, and crush none. Four stacks with tanh, their branches made as above ($W_1$ at
-# 0.3 of its size, so their gain is below 1), each at the best of three learning rates. The directions are counted
-# before training. (The first row is the one from above, run again.)
+# How many of the 32 directions come through the whole stack? The **singular values** of its Jacobian say by how much
+# it stretches each of them. With their squares $s_i$ we count the directions by $(\sum s_i)^2 / \sum s_i^2$: 32 if
+# all are stretched alike, 1 if only one is left.
+#
+# As a control there are rotations (orthogonal matrices) in place of the random matrices: they turn vectors, and crush
+# none. Here are four stacks with tanh, their branches made as above, each at the best of three learning rates. (The
+# first row is the one from above, run again.)
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 rotations = experiment("residual_rotations")
@@ -609,14 +599,15 @@ assert {round(share, 2) for _, share in trial.values()} == {0.64, 0.65} and roun
 assert sorted(round(through, 1) for through, _ in trial.values()) == [3.6, 4.6, 10.0]
 
 # %% [markdown] tags=["deeper"]
-# Random matrices without skips leave hardly more than one direction, and learn least. Either cure will do: add skips, or start from
-# rotations. (Saxe et al. (2013) trained deep networks without skips from such a start.) Both together gain nothing more.
+# Random matrices without skips leave hardly more than one direction, and learn least. Either cure will do: add skips,
+# or start from rotations. (Saxe et al. (2013) trained deep networks without skips from such a start.) Both together
+# gain nothing more.
 
 # %% [markdown]
 # ### Skips alone: saved by a small start
 #
-# Go back to the figure of the trained stacks, to the row *skip*. On the left, as PyTorch starts them, skips alone learn as well as
-# with a norm. On the right, from gain 1, they learn hardly better than guessing. How large are the branches that PyTorch makes?
+# Go back to the figure of the trained stacks: skips alone do as well as skips with a norm. But they all began with
+# PyTorch's initialisation, and the branches that it makes are small:
 
 # %%
 inputs = torch.randn(64, 32)
@@ -627,23 +618,30 @@ print(f"variance after 32 sub-layers: {(1 + 0.26**2) ** 32:.0f}; with gain 1: {2
 assert abs(gain - 0.26) < 0.03
 
 # %% [markdown]
-# From PyTorch's start the variance only grows to 8; from gain 1 it explodes. Pre-norm learns from either start. It has two things
-# more than skips alone: the norm in front of each branch, and the one after the last sub-layer. Which of them does it? With gain 1,
-# one at a time:
+# With skips alone and branches of gain 1 the signal explodes. So we train once more, from this larger start. (The
+# biases begin at 0.) Pre-norm has two things that skips alone have not: a norm in front of each branch, and one after
+# the last sub-layer. Two of the stacks here have only one of the two:
 
-# %%
-for norms, name in {
-    "neither": "skip", "after the last": "skip, last norm",
-    "in front of each": "pre-norm, no last norm", "both": "pre-norm",
-}.items():  # fmt: skip
-    name = name.replace(",", ", unit gain,") if "," in name else f"{name}, unit gain"
-    print(f"a norm {norms:17}", " ".join(f"{share:.0f} %" for share in deep[name]))
+# %% jupyter={"source_hidden": true}
+stacks = {
+    "no skip": "no skip, unit gain",
+    "skip": "skip, unit gain",
+    "skip, a norm after the last": "skip, unit gain, last norm",
+    "skip, a norm in front of each": "pre-norm, unit gain, no last norm",
+    "pre-norm: both": "pre-norm, unit gain",
+    "post-norm": "post-norm, unit gain",
+}
+print(f"from gain 1: right, five seeds (guessing: {guessing:.0%})")
+for words, name in stacks.items():
+    print(f"{words:31}", " ".join(f"{share:.0f} %" for share in deep[name]))
+assert mid["skip, unit gain"] < 100 * guessing + 10 < mid["no skip, unit gain"] - 5
+assert mid["pre-norm, unit gain, no last norm"] > 60 and 35 < mid["post-norm, unit gain"] < 55
 
 # %% [markdown]
-# The norm in front of each branch does it alone; the last one helps only half-way. So here a norm in front of each
-# branch is enough for a stack with skips to learn from a large start as well as from a small one. (Post-norm gets
-# only half-way from gain 1, too. [Lesson 07](07_layer_norm.ipynb) asks what the place of the norm means for
-# training.)
+# From this start, skips alone learn hardly better than guessing. Even *no skip* does better: a good start can do part
+# of a skip's work. Pre-norm learns from either start, and the norm in front of each branch does it alone. The one
+# after the last sub-layer helps only half-way, and so does post-norm. ([Lesson 07](07_layer_norm.ipynb) asks what the
+# place of the norm means for training.)
 #
 # And depth, with which we began?
 
@@ -655,8 +653,8 @@ for name in ("no skip", "skip", "pre-norm", "post-norm"):
 assert all(median(accuracy[name]["32"]["accuracy"]) > 0.7 for name in ("skip", "pre-norm", "post-norm"))
 
 # %% [markdown]
-# With skips, depth no longer does harm: 32 sub-layers learn as much as 2, while 32 without skips, from this start, learn
-# nothing. (Nor does depth do much good, on this small task.)
+# With skips, depth no longer does harm: 32 sub-layers learn as much as 2, while 32 without skips, from this start,
+# learn nothing. (Nor does depth do much good, on this small task.)
 #
 # ## 7. Play
 #
@@ -664,11 +662,12 @@ assert all(median(accuracy[name]["32"]["accuracy"]) > 0.7 for name in ("skip", "
 # each sub-layer multiplies the mean square by $\text{skip}^2 + \text{branch}^2$. The explorer draws this, and the formulas of section 5
 # for the norms. (It says "layer" for a sub-layer.)
 #
-# 1. Depth 32, branch 0.5, no norm. What is the *smallest* skip gain that leaves the bottom one per cent of the gradient? Keep
-#    the number: an exercise asks for it. Then move the branch to 0.05. Is a skip of 0.9 enough? And at depth 64?
+# 1. Depth 32, branch 0.5, no norm. What is the *smallest* skip gain with which one per cent of the gradient still
+#    reaches the bottom? Keep the number: an exercise asks for it. Then move the branch to 0.05. Is a skip of 0.9
+#    enough? And at depth 64?
 # 2. Skip 1, branch 1, no norm. At which depth does the variance pass one million? Choose pre-norm: and now?
-# 3. Post-norm, depth 64, branch 0.5. With skip 1 and with skip 0, signal and gradient look perfect. Which number tells the two
-#    apart? And what does it say of pre-norm?
+# 3. Post-norm, depth 64, branch 0.5. With skip 1 and with skip 0, signal and gradient look perfect. Which number
+#    tells the two apart? And what does it say of pre-norm?
 
 # %%
 explorer = DepthExplorer()
@@ -709,8 +708,8 @@ assert through_layers(64, 1, 0.5, "pre")[2] == 1 and 0.0005 < through_layers(64,
 # fresh branches nearly do (section 5), Pythagoras would give $\sqrt{8.1^2 + 9.7^2} = 12.6$, which is near. And what
 # self-attention writes is more than a small correction: it is longer than what was there.
 #
-# In pre-norm no norm stands on the line. There the stream at the top *is* the sum of everything that was ever written to it. We
-# check that in a fresh GPT of 6 blocks (pre-norm is our default):
+# In pre-norm no norm stands on the line. There the stream at the top *is* the sum of everything that was ever written
+# to it. We check that in a fresh GPT of 6 blocks. (A GPT is a decoder without an encoder, [lesson 14](14_gpt.ipynb).)
 
 # %%
 gpt = GPT(TransformerConfig(vocab_size=50, n_layers=6, norm_position="pre"))
@@ -867,9 +866,10 @@ with patched([(part, "forward", partial(yours, part)) for part in skips.values()
     print(f"{exact_match(model, tokenizer, held_out):.1%} of the dates are right, as before: {whole:.1%}")
 
 # %% [markdown]
-# In the package it is `transformer_lab.Residual(norm, norm_position, dropout)`. It knows both places of the norm. While a model
-# trains, it drops some of the numbers that are *written* (dropout), but never anything on the skip: if all of them are dropped, `x`
-# arrives whole. In pre-norm no norm stands on the stream, and it tends to grow. So a pre-norm stack usually ends with one last norm.
+# In the package it is `transformer_lab.Residual(norm, norm_position, dropout)`. It knows both places of the norm.
+# While a model trains, it sets some of the numbers that are *written* to 0, at random (dropout), but never anything
+# on the skip: if all of them are 0, `x` arrives whole. In pre-norm no norm stands on the stream, and it tends to
+# grow. So a pre-norm stack usually ends with one last norm.
 
 # %%
 x, f, layer_norm = torch.randn(B, T, D), FeedForward(D, 4 * D), torch.nn.LayerNorm(D)
@@ -881,11 +881,9 @@ print("the same numbers as ours, with either place of the norm")
 # %% [markdown]
 # ## 11. Check yourself
 #
-# <details><summary>Figures of the Transformer say "Add & Norm" after each sub-layer. What is added to what? Is that what
-# makes the network deep?</summary>
+# <details><summary>Figures of the Transformer say "Add & Norm" after each sub-layer. What is added to what?</summary>
 #
-# The sub-layer's output is added to the sub-layer's own *input*, then normalised. Depth is something else: $L$ blocks
-# stacked, one after the other. But from PyTorch's start our stack of 32 sub-layers learnt nothing without the addition.
+# The sub-layer's output is added to the sub-layer's own *input*, then normalised.
 #
 # </details>
 #
@@ -897,9 +895,9 @@ print("the same numbers as ours, with either place of the norm")
 #
 # <details><summary>The gradient has the same size at all depths of a stack. Will it train?</summary>
 #
-# Not for certain. *Norm only* with biases that begin at 0 had nearly that before the first step, and lost it in
-# training; with tanh it kept it, and still learnt less than with skips. Ask also whether different inputs are still
-# different at the top, and different gradients still different at the bottom.
+# Not for certain. *Norm only* with biases that begin at 0 had nearly that before the first step, and did not learn.
+# With tanh the gradient did not shrink in training either, and still the stack learnt less than with skips. Ask also
+# whether different inputs are still different at the top, and different gradients still different at the bottom.
 #
 # </details>
 #
@@ -911,9 +909,9 @@ print("the same numbers as ours, with either place of the norm")
 #   shortest the gradient arrives as it was.
 # * Skips cure vanishing, not exploding. With branches of gain 1 the variance grows as $2^L$ with skips alone, as $1 + L$ in
 #   pre-norm, and not at all in post-norm. Our stack of 32 with skips alone learnt from a small start only, pre-norm from both.
-# * The right size is not enough. With a norm and no skips, 32 sub-layers can keep the gradient's size and still learn
-#   less than with skips. With ReLU the size was right at the start only, and all inputs began alike at the top; with
-#   tanh it lasted, but at the start hardly more than one direction of the gradient came through.
+# * The right size is not enough. With a norm and no skips, our stack of 32 began with a gradient of the right size, and did
+#   not learn. With tanh the gradient did not shrink at any time, and still the stack learnt less than with skips. At the
+#   start hardly more than one of its 32 directions came through.
 # * All sub-layers read and write one residual stream. Reading it early needs a control that cannot know the answer.
 #
 # **Papers.** He et al. (2015), [arXiv:1512.03385](https://arxiv.org/abs/1512.03385): the residual connection; He et al.

@@ -22,10 +22,10 @@ from torch import nn
 # ## Question 1: a pre-norm wrapper
 # *6 points, difficulty 2 of 5, about 12 minutes*
 #
-# Write the module `PreNorm(norm, sublayer, dropout)` that turns any sub-layer into a pre-norm residual: the sub-layer sees
-# the normalised `x`, and what it says is added to `x`. Dropout with probability `dropout` falls on what is *written*, while
-# training, for each number of each position anew, and never on the skip. Here `norm` and `sublayer` are modules; their parameters must be among
-# `PreNorm(...).parameters()`, and no others.
+# Write the module `PreNorm(norm, sublayer, dropout)` that turns any sub-layer into a pre-norm residual: the sub-layer
+# sees the normalised `x`, and what it says is added to `x`. While it trains, each number that is *written* becomes 0
+# with probability `dropout` (that is `nn.Dropout`); the skip is never touched. Here `norm` and `sublayer` are
+# modules; their parameters must be among `PreNorm(...).parameters()`, and no others.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -267,9 +267,10 @@ grade("06_residual.diagnose", diagnoses, repaired)
 # ## Question 4: the Jacobian, and a branch that starts at zero
 # *Optional: 4 points, difficulty 4 of 5, about 12 minutes*
 #
-# One position, $x$ of shape `(D,)`, and a layer $x + \text{relu}(x W_1)\, W_2$ with `w_1 (D, d_ff)` and `w_2 (d_ff, D)`. Write
-# `jacobian(x, w_1, w_2)`: the table `(D, D)` of $\partial\, \text{output}_i / \partial x_j$, row $i$, column $j$, in
-# the dtype of `x`. (By formula; autograd is accepted, and teaches less. Differences over a coarse step cross a kink.)
+# One position, $x$ of shape `(D,)`, and a layer $x + \text{relu}(x W_1)\, W_2$ with `w_1 (D, d_ff)` and `w_2 (d_ff,
+# D)`. Write `jacobian(x, w_1, w_2)`: the table `(D, D)` of $\partial\, \text{output}_i / \partial x_j$, row $i$,
+# column $j$, in the dtype of `x`. (By formula; autograd is accepted, and teaches less. Finite differences go wrong
+# where a step crosses the bend of a ReLU.)
 #
 # Some start training with $W_2 = 0$ and $W_1$ random. Your function says what the Jacobian is then. But does such a branch
 # ever learn? Say in `learns_first` which matrices get a gradient that is not zero in the *first* step: `"w_1"`, `"w_2"`,
@@ -381,11 +382,12 @@ grade("06_residual.find_broken", find_broken)
 # ## Question 6: a start that does not grow
 # *Optional: 3 points, difficulty 3 of 5, about 8 minutes*
 #
-# `blocks` is a list of $L$ blocks of the package, fresh from their initialisation, each with two branches, and without
-# biases. Write `scale_branches(blocks)`: it multiplies the *last* matrix of every branch by one factor, the same for all, chosen so that the
-# variances that *all* branches write add up to what one branch alone would write without it. It does so in
-# place (the same parameters with other numbers, since an optimiser may hold them already), leaves all else alone, dtype and
-# mode too, and returns `blocks`. The last matrices are `block.attention.w_o.weight` and `block.feed_forward.w_2.weight`.
+# `blocks` is a list of $L$ blocks of the package, fresh from their initialisation, each with two branches, and
+# without biases. Write `scale_branches(blocks)`: it multiplies the *last* matrix of every branch by one factor, the
+# same for all, chosen so that the variances that *all* branches write add up to what one branch wrote before. It does
+# so in place (the same parameters with other numbers, since an optimiser may hold them already), leaves all else
+# alone, dtype and mode too, and returns `blocks`. The last matrices are `block.attention.w_o.weight` and
+# `block.feed_forward.w_2.weight`.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

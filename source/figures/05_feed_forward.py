@@ -91,7 +91,7 @@ def at_work(largest: bool) -> tuple[int, float, list[float], list[float]]:
 def unit() -> Drawing:
     words, x, _, _ = running_example()
     drawing = Drawing(700, 280)
-    detects, writes = "10 of its row of W₁:\nwhat it detects", "10 of its column of W₂:\nwhat it writes"
+    detects, writes = "its row of W₁ (10 of 64):\nwhat it detects", "its column of W₂ (10 of 64):\nwhat it writes"
     for place, name in ((216, detects), (338, "agreement\nwith x, plus b₁"), (438, "ReLU"), (588, writes)):
         drawing.text(place, 34, name, 11, INK)
     drawing.token(64, 116, words[2], LIT, True, width=96)
@@ -104,7 +104,7 @@ def unit() -> Drawing:
         bars(drawing, 166, height, row, LIT)
         drawing.arrow((120, 140 if largest else 152), (160, height), color=QUERY)
         drawing.arrow((270, height), (308, height))
-        drawing.box(338, height, 54, 28, f"{before:.1f}", LIT if largest else QUIET)
+        drawing.box(338, height, 54, 28, f"{before:.1f}".replace("-", "\u2212"), LIT if largest else QUIET)
         drawing.arrow((368, height), (408, height))
         drawing.box(438, height, 54, 28, f"{amount:.1f}", LIT if largest else QUIET, lit=largest)
         drawing.arrow((468, height), (530, height))

@@ -75,8 +75,8 @@ grade("05_feed_forward.feed_forward", feed_forward)
 # * The approximation takes a tanh in place of the erf: $\tanh\left[\sqrt{2/\pi}\,(u + 0.044715\,u^3)\right]$ is nearly the share between
 #   $-u$ and $u$, with the sign of $u$. (Take the constant as given.)
 #
-# Both work number by number on a tensor of any shape. Values *and gradients* hold for numbers as large as $\pm 10^4$. (Torch has
-# both, and `F.gelu` is accepted; to learn something, do without.)
+# Both work number by number on a tensor of any shape. Values *and gradients* must be right for numbers as large as
+# $\pm 10^4$, too. (Torch has both, and `F.gelu` is accepted; to learn something, do without.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -180,6 +180,7 @@ class broken_b(nn.Module):
 # %%
 def broken_c(d_model):
     up, down = nn.Linear(d_model, 4 * d_model), nn.Linear(4 * d_model, d_model)
+    # dropout sets numbers to 0 at random while a model trains; after .eval() it does nothing
     return nn.Sequential(up, nn.Dropout(0.1), down).eval()
 
 
@@ -246,17 +247,18 @@ grade("05_feed_forward.diagnose", diagnoses, repaired)
 # ## Question 4: does this layer mix positions?
 # *Optional: 4 points, difficulty 3 of 5, about 10 minutes*
 #
-# You are handed a layer of which you know nothing. Call it as often as you like: `layer(x)` takes `(B, T, D)` and gives
-# `(B, T, D)`, with the `T` and `D` of the `x` you are given. Write `mixes_positions(layer, x)`: `True` if the output at some
-# position depends on the input at *another* position, else `False`. It must see through attention with and without
-# masks, also behind a norm, through wires between any two positions and any two of their numbers, and through layers that
-# only look as if they mixed. A wire may be as faint as a factor of 0.002; differences below 1e-6 are rounding. A layer that
-# mixes the *sequences of a batch* and not the positions does not mix positions: `False`.
+# You are handed a layer of which you know nothing. Call it as often as you like: `layer(x)` takes `(B, T, D)` and
+# gives `(B, T, D)`, with the `T` and `D` of the `x` you are given. Write `mixes_positions(layer, x)`: `True` if the
+# output at some position depends on the input at *another* position, else `False`. It must find attention, with and
+# without masks, also behind a norm. And it must find wires: a wire adds something of one position, say one of its
+# numbers times 0.002, to the numbers of another position. It must not be fooled by layers that only look as if they
+# mixed. Differences below 1e-6 are rounding. A layer that mixes the *sequences of a batch* and not the positions does
+# not mix positions: `False`.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# In lesson 03 you found a leak by changing what must not matter. Shuffling is no test: unmasked attention passes it. And
-# what could you do to the numbers of a position that a norm takes back?
+# In lesson 03 you found a leak by changing what must not matter. Shuffling is no test: unmasked attention passes it.
+# And change the numbers of a position at random: adding the same to all of them is something that a norm takes back.
 #
 # </details>
 # <details><summary>Hint 2: the test with shapes</summary>

@@ -151,13 +151,13 @@ def cut() -> Drawing:
         middle + 14, 32, "drawn: 5 of 13 rows; the darker,\nthe larger the number, of either sign", 11, QUIET, "left"
     )
     stages = {  # where its rows begin: (what they are, their shape, how they come about)
-        56: ("x, one vector a token", "(13, 64)", ""),
+        56: ("x, one vector per token", "(13, 64)", ""),
         172: ("queries of all heads", "(13, 64)", "· W_Q: four matrices (64, 16)"),
         288: ("a token, then its heads", "(13, 4, 16)", "view: cut every row into four"),
         440: ("a head, then its tokens", "(4, 13, 16)", "transpose: swap tokens and heads"),
-        556: ("weights on 10 words", f"(4, 13, {len(words)})", "with keys cut alike: softmax of scores"),
+        556: ("weights on 10 tokens", f"(4, 13, {len(words)})", "with keys cut alike: softmax of scores"),
         672: ("outputs of the heads", "(4, 13, 16)", "times values, cut alike"),
-        788: ("one vector a token", "(13, 64)", "the way back, then · W_O"),
+        788: ("one vector per token", "(13, 64)", "the way back, then · W_O"),
     }
     for top, (name, shape, step) in stages.items():
         between = gap if top == 288 else 0  # here the rows stand apart
@@ -180,7 +180,9 @@ def cut() -> Drawing:
     sheets(drawing, 556, weights, 9)
     sheets(drawing, 672, outputs, WIDE)
     cells(drawing, LEFT, 788, y, QUIET, WIDE, HIGH)
-    drawing.text(LEFT, 868, f"The weights have a column a word, from {words[0]} to {words[-1]}.", 11, QUIET, "left")
+    drawing.text(
+        LEFT, 868, f"One column of the weights for each token, from {words[0]} to {words[-1]}.", 11, QUIET, "left"
+    )
     return drawing
 
 

@@ -23,9 +23,9 @@ from torch import nn
 # ## Question 1: split and merge
 # *5 points, difficulty 2 of 5, about 8 minutes*
 #
-# Write `split(x, n_heads)`, from `(B, T, D)` to `(B, H, T, d_head)`: feature $f$ of head $h$ is feature
-# $h \cdot$ `d_head` $+ f$ of `x`, at the same position. And `merge(heads)`, from `(B, H, T, d_head)` back to `(B, T, D)`.
-# Also inputs that do not lie contiguously in memory must work.
+# Write `split(x, n_heads)`, from `(B, T, D)` to `(B, H, T, d_head)`: feature $f$ of head $h$ is feature $h \cdot$
+# `d_head` $+ f$ of `x`, at the same position. And `merge(heads)`, from `(B, H, T, d_head)` back to `(B, T, D)`. Both
+# must also work on a tensor that has been transposed before: there `view` refuses, and `reshape` copies.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -34,8 +34,8 @@ from torch import nn
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
-# split: `(B, T, D)` → cut the last axis → `(B, T, H, d_head)` → swap axes 1 and 2 → `(B, H, T, d_head)`. merge is the way
-# back, step by step. After a swap, `view` refuses; `reshape` and `flatten` do not.
+# split: `(B, T, D)` → cut the last axis → `(B, T, H, d_head)` → swap axes 1 and 2 → `(B, H, T, d_head)`. merge is the
+# way back, step by step.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
@@ -76,11 +76,12 @@ grade("04_multi_head.split_and_merge", split, merge)
 # ## Question 2: one matrix for three
 # *Optional: 6 points, difficulty 3 of 5, about 14 minutes*
 #
-# Libraries keep the same layer in different ways. GPT-NeoX and BLOOM make queries, keys and values with *one* matrix, **head by
-# head**: of the numbers that it makes for a token, the first `d_head` are head 1's query, the next `d_head` its key, the next
-# `d_head` its value; then come query, key and value of head 2, and so on. Write the module that such parameters fit,
-# `MultiHeadAttention(d_model, n_heads)`, without a mask. Go step by step, and run the check after each of them: its lines stand in
-# this order, and those of the steps to come may fail until you are there.
+# Not every model keeps this layer as ours does. GPT-NeoX and BLOOM, two language models, make queries, keys and
+# values with *one* matrix, **head by head**: of the numbers that it makes for a token, the first `d_head` are head
+# 1's query, the next `d_head` its key, the next `d_head` its value; then come query, key and value of head 2, and so
+# on. Write the module that such parameters fit, `MultiHeadAttention(d_model, n_heads)`, without a mask. Go step by
+# step, and run the check after each of them: its lines stand in this order, and those of the steps to come may fail
+# until you are there.
 #
 # 1. **The layers**: `w_qkv`, an `nn.Linear(d_model, 3 * d_model)`, and `w_o`, an `nn.Linear(d_model, d_model)`, each with its bias,
 #    and no other parameters. (The check puts weights of its own into them.)
@@ -163,7 +164,7 @@ grade("04_multi_head.multi_head_attention", MultiHeadAttention)
 #
 # | observation | how to make it |
 # |---|---|
-# | `"with w_o the identity, the right numbers in wrong places"` | set `layer.w_o`; compare the sorted numbers |
+# | `"with w_o the identity, the right numbers in wrong places"` | `layer.w_o = nn.Identity()`; compare the sorted numbers |
 # | `"the output has another shape than x"` | `.shape` |
 # | `"wrong for a text of a single position"` | $T = 1$ |
 # | `"right with a single head"` | `n_heads=1` |
@@ -217,8 +218,8 @@ for broken in (broken_a, broken_b, broken_c):
 # </details>
 # <details><summary>Hint 2: where to look</summary>
 #
-# When does a swap of positions and heads move nothing? When would all heads have the same weights? Compare each snippet with
-# `Packaged(12, n_heads)` for one head, for one position, and after `layer.w_o.load_state_dict(...)`.
+# When does a swap of positions and heads move nothing? When would all heads have the same weights? Compare each
+# snippet with `Packaged(12, n_heads)` for one head, for one position, and after `layer.w_o = nn.Identity()`.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>

@@ -27,9 +27,10 @@ import torch.nn.functional as F
 # * `labels`: the ids that it must predict, each from what it has read up to that place;
 # * `counts`: booleans, True where a prediction counts in the loss.
 #
-# A text begins with `bos` and ends with `eos`, and a text of no tokens still has its end to predict. Where nothing counts,
-# any id of the batch, `bos`, `eos` or `pad` may stand in `inputs`, and anything in `labels`. Ids are int64. Do not ask an id
-# whether it is padding: some tokenizers use one id for `pad` and `eos`, and `pad` may also be the id of a real token.
+# A text begins with `bos` and ends with `eos`, and a text of no tokens still has its end to predict. Ids are int64.
+# Do not ask an id whether it is padding: some tokenizers use one id for `pad` and `eos`, and `pad` may also be the id
+# of a real token. Where nothing counts, `inputs` may hold any id of the batch, `bos`, `eos` or `pad`, and `labels`
+# anything.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -386,8 +387,8 @@ print("Wanted: ", *(pair.target for pair in pairs))
 # %% [markdown]
 # <details><summary>Hint 1: a nudge</summary>
 #
-# Ask of each: what may a row read of the target, and what of the source? Two write the right dates and still have a bad loss: what do their rows get in training that they do not get while they write, and what comes out of
-# them?
+# Ask of each: what may a row read of the target, and what of the source? Two write the right dates and still have a
+# bad loss. What do their rows get in training that they do not get while they write? And what comes out?
 #
 # </details>
 # <details><summary>Hint 2: where to look</summary>
@@ -456,8 +457,9 @@ grade("11_encoder_decoder.diagnose", diagnoses, repaired)
 # * **running freely**: at each place it has read what it has written itself. It stops after its own `eos`, or after $n + 1$
 #   ids; places that it does not reach are wrong.
 #
-# In the lesson free running did worse. It need not. Write `contrary(target, bos, eos)`, which returns a `next_token`
-# (a function, for prefixes of any ids) that gets *more* places of this target right running freely than with teacher forcing.
+# In the lesson free running got fewer pieces right after a mistake. It need not. Write `contrary(target, bos, eos)`,
+# which returns a `next_token` (a function, for prefixes of any ids) that gets *more* places of this target right
+# running freely than with teacher forcing.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

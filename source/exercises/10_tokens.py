@@ -19,13 +19,13 @@ from itertools import pairwise
 # ## Question 1: the tokens of a word
 # *5 points, difficulty 3 of 5, about 9 minutes*
 #
-# Write `encode(word, merges)`: the tokens of a word, as a list of texts. `merges` is a list of pairs of tokens, in the order in
-# which they were learnt. At first each letter is a token of its own. As long as there are two neighbours that form a pair in
-# `merges`, join the pair that was learnt first, wherever in the word it stands. If it stands there several times, join it
-# everywhere, from the left: of `aaa` the first two letters.
+# Write `encode(word, merges)`: the tokens of a word, as a list of texts. `merges` is a list of pairs of tokens, in
+# the order in which they were learnt. At first each letter is a token of its own. As long as there are two neighbours
+# that form a pair in `merges`, join the pair that was learnt first, wherever in the word it stands. If it stands
+# there several times, join it everywhere, from the left: in `aaa`, the first two letters.
 #
-# With the merges `("b", "c"), ("a", "b"), ("c", "d")` the word `abcd` becomes `["a", "bc", "d"]`. In `merges` a token is made
-# before it is used. Some letters may stand in no merge, and the word may be empty.
+# With the merges `("b", "c"), ("a", "b"), ("c", "d")` the word `abcd` becomes `["a", "bc", "d"]`. A merge joins only
+# letters and tokens that an earlier merge has made. Some letters may stand in no merge, and the word may be empty.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -213,9 +213,10 @@ grade("10_tokens.bits", probability, bits_per_character)
 # Each of these gives the tokens of a text, and has one fault; all five faults are different. Run them on texts and
 # merges of your own. For each tokenizer, pick its fault from the first table, and from the second the observation
 # that is true of this tokenizer and of no other here; a right tokenizer does not show it either. Both tables offer
-# more than is needed. Write the words as they stand there, in quotation marks (capital letters do not matter). There,
-# `bc` is the merge of `b` and `c`, and `a bc` that of `a` and `bc`; merges stand in the order in which they were
-# learnt, whether or not a text could teach them so. A word that becomes `ab cd` has become these two tokens.
+# more than is needed. Write the words as they stand there, in quotation marks (capital letters do not matter). In the
+# second table `bc` is the merge of `b` and `c`, and `a bc` that of `a` and `bc`; merges stand in the order in which
+# they were learnt. (Some of these lists no text would teach.) A word that becomes `ab cd` has become these two
+# tokens.
 #
 # | fault | what it means |
 # |---|---|
@@ -473,10 +474,10 @@ grade("10_tokens.per_character", per_character)
 # ## Question 7: what could have refuted it?
 # *Optional: 4 points, difficulty 3 of 5, about 12 minutes*
 #
-# Somebody has looked into a model called Owl and makes four claims. (There is no Owl, and all of its numbers are made up.) Two
-# thousand words were added to its vocabulary, one token each. The row of a new word began as the mean of the rows of the pieces
-# that the word had been cut into before, and then Owl was trained on. All shares are of such new words. As in the lesson, a
-# *probe* reads a letter off a row, on words that it was not fitted on.
+# Somebody has looked into a model called Owl and makes four claims. (There is no Owl, and all of its numbers are made
+# up.) Two thousand words were added to its vocabulary, one token each. The row of a new word began as the mean of the
+# rows of the pieces that the word had been cut into before, and then Owl was trained further. All shares are of such
+# new words. As in the lesson, a *probe* reads a letter off a row, on words that it was not fitted on.
 #
 # | claim | |
 # |---|---|

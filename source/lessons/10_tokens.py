@@ -7,9 +7,9 @@
 # number, its id; each id becomes one row of a table, a column of numbers; the rows go through thirty blocks, and out comes a
 # probability for each of 49,152 tokens. Tokens and ids are lit.](figures/10_tokens_where.svg)
 #
-# SmolLM2 is a small language model that writes whole pages of English. Show it twenty words, each with its last letter, and
-# then ask for the last letter of `music`. The word stands right in front of it, and it says `e`. The last letter of `train`?
-# `e`. Of `school`? `s`.
+# SmolLM2 is a small language model that writes whole pages of English. Show it twenty words, each with its last
+# letter, and then ask for the last letter of `music`. The word stands right in front of it, and it says `e`. The last
+# letter of `hammer`? `m`. Of `candle`, which does end in `e`? `l`.
 #
 # For nine lessons you have built what is inside the model. Now look at its edge, at the two lit rows of the drawing. What
 # happens to a text there matters for what you can ask a model, for what it costs, and for who has to pay more. You will be
@@ -51,9 +51,10 @@ training, held_out = tables.texts(seed=0)
 # %% [markdown]
 # ## 1. A table that writes
 #
-# A **language model** is anything that, given the beginning of a text, has a probability for each thing that may come next.
-# It need not be a network. Here is one that needs a few lines and no training. Take a text, the Python manual that `help()`
-# shows, and count for each character which ones follow it:
+# Let us begin with a model that does see every letter. A **language model** is anything that, given the beginning of
+# a text, has a probability for each thing that may come next. It need not be a network. This one needs a few lines
+# and no training. Take a text, the Python manual that `help()` shows, and count for each character which ones follow
+# it:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next, as their manuals do
@@ -111,9 +112,9 @@ print(f"pairs:                               {ngram_bits(training, held_out, 2):
 # The held-out text is made of other topics of the same manual. (No long passage stands in both parts, for copies would make
 # every number below look too good.)
 #
-# And a pair that never occurred? With probability 0 it would be infinitely surprising, and a single one would spoil the
-# mean. So our tables set a little probability aside for what they have not seen, and a shorter context decides how this is
-# shared out. That is called **smoothing**.
+# And a pair that never occurred? With probability 0 it would be infinitely surprising, and a single one would spoil
+# the mean. So our tables set a little probability aside for what they have not seen, and share it out as a shorter
+# context would. That is called **smoothing**.
 #
 # <details><summary>Deeper: how much it sets aside</summary>
 #
@@ -199,15 +200,14 @@ predict("10_tokens.context", actual=end)
 # one says. The harm comes from contexts that *were* counted, but never with the character that follows now. The eleven
 # characters ` standard m`, for example, were counted twice, and `e` followed both times. Now comes `standard module`.
 #
-# **So do long contexts harm?** Not if their counts are used in another way. Kneser and Ney (1995) change two things. Each count
-# gives up a fixed amount, and a shorter context asks not how often a character followed it, but after how many *different*
-# beginnings. With both, the curve does not rise (lower figure). So "falls throughout" was no bad guess.
+# **So do long contexts harm?** Not if their counts are used in another way: with the smoothing of Kneser and Ney
+# (1995) the curve does not rise (lower figure). So "falls throughout" was no bad guess.
 #
 # </details>
 #
 # ## 2. Pairs of what?
 #
-# Must a table count *characters*? Three other units offer themselves.
+# Must a table count *characters*? There are three other candidates.
 #
 # **Words.** A pair of words says much more than a pair of letters. Cut the manual into words, and see whether the held-out
 # topics are made of the same ones:
@@ -280,8 +280,8 @@ print("the first: ", [a + b for a, b in merges[:14]])
 print("the last:  ", [a + b for a, b in merges[-9:]])
 
 # %% [markdown]
-# The first thing it finds is that manuals are full of spaces, then ` t`, `he`, `in`. Near the end it joins whole words, and
-# pieces of others.
+# The first things that it finds are what manuals are full of, spaces and dashes, and then ` t`, `he`, `in`. Near the
+# end it joins whole words, and pieces of others.
 #
 # Back to our table. What if it counts pairs of *tokens*? Its probabilities are for tokens now, so the bits of a token are
 # shared out among its characters. Each colour is one of five splits of the manual's topics:
@@ -367,9 +367,8 @@ for follows in " (,":
     print(f"{longest + follows!r:14}", apply_merges(longest + follows, joined))
 
 # %% [markdown]
-# These are the pieces that hold a space or end in one: `e `, `s `, ` the ` and in the end whole phrases. Now a word is
-# one token before a space and something else before a bracket, as the last lines show, and what a model learns about the one
-# it must learn again about the other.
+# These are the pieces that hold a space or end in one: `e `, `s `, ` the ` and in the end even `of the `. Now a word
+# is one token before a space and something else before a bracket, as the last lines show.
 #
 # **Special tokens.** A tokenizer has a few tokens that stand for no text: the end of a text, `[EOS]`, or padding. What
 # if a user *types* `[EOS]`?
@@ -387,8 +386,9 @@ assert tokenizer.eos_id not in typed and tokenizer.encode("[EOS]", special=True)
 #
 # ## 5. Play
 #
-# Three tokenizers side by side: bytes, characters, and merges learnt on the manual. Type what you like, and move the slider
-# over the merges. (The numbers are ids, and a tokenizer numbers its bytes in an order of its own: here `e` is not 101.)
+# Three tokenizers side by side: bytes, characters, and merges learnt on the manual. Type what you like, and move the
+# slider over the merges. (The numbers are ids, and a tokenizer numbers its bytes in an order of its own: here `e` is
+# not 101. `é₂` is the second byte of `é`.)
 #
 # 1. At how many merges does `function` become one token? And your first name?
 # 2. Which of the three can read 你好, and with how many tokens? What becomes of it as the number of merges grows?
@@ -492,8 +492,8 @@ predict(
 # <details><summary>What happened? Open after your guess</summary>
 #
 # **The first letter is right nearly nine times in ten**, though the id hides all letters alike. The last one is right
-# about one time in eight. Mostly the model says `e`. Always saying `r`, the most frequent last letter among these
-# words, would do better (black lines).
+# about one time in eight. Mostly the model says `e`. Always saying the most frequent last letter among these words
+# would do better (black lines).
 #
 # **Has it not understood the question?** Ask in words, *tower begins with the letter* and *tower ends with the letter*: it is
 # the same again.
@@ -505,8 +505,8 @@ predict(
 # So "it cannot see letters" is true, and explains less than you would think. This model knows most first letters that its
 # tokens hide, and with spaces it misses four in ten of the last letters, though they stand in plain sight.
 #
-# Asked for *all* letters of a word, it mostly writes the right first letter, seldom the right last one, and in between
-# something that sounds like a word. `table` becomes `t o m a t o`.
+# Asked for *all* letters of a word, it mostly writes the right first letter and seldom the right last one. `table`
+# becomes `t o m a t o`.
 #
 # </details>
 #
@@ -539,13 +539,14 @@ print("in a random table, beside November:", ", ".join(neighbours(untrained, " N
 # Months stand next to months, numbers next to numbers, and ` python` next to ` Python`, though their ids have nothing to do
 # with each other.
 #
-# So a row holds meaning. Does it hold spelling too? Let a **linear probe** look. It has a weighted sum of the row's numbers
-# for each letter of the alphabet, and names the letter whose sum is largest; the weights are fitted by least squares.
+# So a row holds meaning. Does it hold spelling too? Let a **linear probe** look. It has a weighted sum of the row's
+# numbers for each letter of the alphabet, and names the letter whose sum is largest; the weights are fitted to other
+# words.
 #
-# It must not pass by knowing relatives, as `walking` would help with `talking`. So no word that it is tested on shares its
-# first three letters with a word that it was fitted on, or its last three where the last letter is asked for. There we also
-# leave out words in *-s*, *-ed*, *-ing* and *-ly*, whose ending may be known as grammar. The controls are a random table,
-# shuffled letters, and always saying the most frequent letter.
+# It must not pass by knowing relatives, as `musical` would help with `music`. So no word that it is tested on shares
+# its first three letters with a word that it was fitted on, or its last three where the last letter is asked for. For
+# the last letter we also leave out words in *-s*, *-ed*, *-ing* and *-ly*, whose ending may be known as grammar. The
+# controls are a random table, shuffled letters, and always saying the most frequent letter.
 
 # %% jupyter={"source_hidden": true}
 words, table_of_words = rows.words_and_rows(smol, smol_tokenizer)
@@ -571,9 +572,8 @@ assert all(abs(one - said) < 0.04 for one, said in zip(read_off, (0.8, 1 / 3, 1 
 # %% [markdown]
 # It does, and unevenly. The first letter of a new word is read off in about four cases of five, the second in one of
 # three, the third and the fourth in one of seven, the last in a little more than one of three. All that is more than
-# any control, on all five splits. So of the letters that we tried, the first is the one that can best be read off a
-# row, and in section 6 it was the one that the model named. For the last letter the two need not agree: what a row
-# holds and what the model says are two things.
+# any control, on all five splits. So the first letter, which the model could name in section 6, is also the one that
+# can best be read off a row. But what a row holds and what the model says are two things.
 #
 # ## 8. What a language costs
 #
@@ -627,7 +627,8 @@ assert own_cost["hi"] > 1.4 * own_cost["en"]
 assert len(smol_tokenizer.tokenizer.pre_tokenizer.pre_tokenize_str("पनामा")) == len(split_words("पनामा")) == 4
 
 # %% [markdown]
-# **For Russian and Chinese it was the text.** In vocabularies of their own they cost about as much as English or German.
+# **For Russian and Chinese it was the text.** In vocabularies of their own, all of the same small size, they cost
+# about as much as English or German.
 #
 # **For Hindi it was only a part.** Hindi has become cheaper too, and still costs far more than English. Look at its
 # tokens: *Panāmā* falls into *pan*, *ā*, *m*, *ā*. Its vowel signs, written around a consonant, do not count as letters, so the
@@ -683,7 +684,7 @@ left.plot(sizes, [128 * n for n in a_token], "o-", label="T = 128 tokens: charac
 left.plot(sizes, [512 / n for n in a_token], "o-", label="T = 512 characters: tokens read")
 right.plot(sizes, table, "o-", label="the table: V rows of 128")
 right.axhline(blocks, color="C1", label="four blocks: 4 x 12 x 128²")
-left.set(title="The first merges gain most", xlabel="vocabulary V")
+left.set(title="The first merges gain most", xlabel="vocabulary V", ylabel="characters, or tokens")
 right.set(title="With 8,000 tokens the table outgrows the blocks", xlabel="vocabulary V", ylabel="million parameters")
 for ax in (left, right):
     ax.set(xscale="log", ylim=(0, None))
@@ -692,10 +693,10 @@ for ax in (left, right):
     ax.legend(fontsize=8)
 
 # %% [markdown] tags=["deeper"]
-# The first merges nearly double what a token holds, and the last ones add little. (With much more text to learn from they
-# would add more.) But every token costs one row of the table, the last as much as the first, so a large vocabulary takes a
-# large share of a small model: 49,152 rows of 576 numbers are 28 of SmolLM2's 135 million. Whether a model *writes* better
-# with more tokens is another question; here we have only counted.
+# From 300 tokens to 1,000, what a token holds doubles; from 4,000 to 8,000 it hardly grows. (With much more text to
+# learn from, it would grow more.) But every token costs one row of the table, the last as much as the first, so a
+# large vocabulary takes a large share of a small model: 49,152 rows of 576 numbers are 28 of SmolLM2's 135 million.
+# Whether a model *writes* better with more tokens is another question; here we have only counted.
 
 # %% [markdown]
 # ## 9. What people get wrong
@@ -753,9 +754,9 @@ print("--- SmolLM2 ---", smol_tokenizer.decode(by_network), sep="\n")
 # Fluent at last, and every word is in its place. But it is not true: a `with` statement is no function, and creates no
 # instance of a class. A text that looks good proves nothing, whether a table has written it or a network.
 #
-# In the package `transformer_lab/data/byte_pairs.py` has the merges in a page of code, and `data/tokenizers.py` the fast
-# ones (`BPETokenizer`, `WordTokenizer`, `CharacterTokenizer`). `baselines.py` has the tables: before you are proud of a
-# model's bits a character, let the best n-gram try. From lesson 13 on we train our own.
+# In the package `transformer_lab/data/byte_pairs.py` has the merges in a page of code, and `data/tokenizers.py` the
+# fast ones (`BPETokenizer`, `WordTokenizer`, `CharacterTokenizer`). `baselines.py` has the tables: before you are
+# proud of a model's bits a character, let the best n-gram try.
 #
 # ## 11. Check yourself
 #

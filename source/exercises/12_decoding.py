@@ -158,9 +158,10 @@ grade("12_decoding.beam_step", beam_step)
 # number of tokens to the power of `penalty`. Write `blame(found, right, penalty)`. It returns `"search"` if these numbers prove
 # that a better score was to be had, else `"model"`; so the model is also to blame where both scores are the same.
 #
-# Then the table below, whose numbers are made up. Three translators have written a hundred texts each, with four beams and a
-# penalty of 1; for each mistake you see `found` and `right`. Their makers ask whether more beams would help. For which of the
-# three may these bring the most right texts? Put its letter into `widen`, in quotation marks.
+# Then the table below, whose numbers are made up. Three translators have written a hundred texts each, with four
+# beams and a penalty of 1; for each mistake you see `found` and `right`. Their makers ask whether more beams would
+# help. For which of the three may more beams bring the most right texts? Put its letter into `widen`, in quotation
+# marks.
 
 # %%
 MISTAKES = {
@@ -219,11 +220,11 @@ grade("12_decoding.blame", blame, widen)
 # ## Question 4: five broken searches
 # *Optional: 5 points, difficulty 3 of 5, about 20 minutes*
 #
-# Each of these is a beam search, and has one fault; all five faults are different. Here a text is a `str` and a token a
-# character; the full stop ends a text. `follow(text)` says which tokens may follow a text, and with which probabilities. At
-# each step the best `beams` continuations are kept; those that have ended are put aside. After `n` steps the best of all
-# texts comes back, ended or not: the one with the largest sum of log-probabilities, divided by its length to the power of
-# `penalty`.
+# Each of these is a beam search, and has one fault; all five faults are different. Here a text is a `str` and a token
+# a character; the full stop ends a text. `follow(text)` says which tokens may follow a text, and with which
+# probabilities. At each step the best `beams` continuations are kept; those that have ended are put aside. After `n`
+# steps the best of all texts comes back, ended or not: the one whose sum of log-probabilities, divided by its length
+# to the power of `penalty`, is largest.
 #
 # For each search, pick its fault from the first table, and from the second the observation that is true of this
 # search and of no other here; a right one does not show it either. Both tables offer more than is needed. Write the

@@ -85,8 +85,8 @@ said = translate(model, tokenizer, [pair.source for pair in pairs])
 assert all(tokenizer.decode(greedy(pair.source)[0]) == one for pair, one in zip(pairs[:7], said, strict=False))
 
 # %% [markdown]
-# They all look like dates (`年`, `月` and `日` are year, month and day, and `星期` begins the weekday). But many are
-# another day, and some lack the weekday.
+# Nearly all look like dates (`年`, `月` and `日` are year, month and day, and `星期` begins the weekday). But many are
+# another day, and a weekday may be missing.
 #
 # The loop ends when the text is too long, or when the model says `[EOS]`. This is a **stop token**: the model has
 # learnt to say it when the date is over. What if nobody listens?
@@ -137,7 +137,7 @@ def step(beams, k, source, mask):
 beams = [(0.0, start)]
 for number in range(1, 7):
     beams = step(beams, 3, source, mask)
-    shown = "   ".join(f"{tokenizer.decode(ids[0])} {score:6.2f}" for score, ids in beams)
+    shown = "   ".join(f"{''.join(tokenizer.tokens(ids[0, 1:]))} {score:6.2f}" for score, ids in beams)
     print(f"{number} tokens: {shown}")
 assert beams[0][0] >= beams[1][0] >= beams[2][0]
 
@@ -166,6 +166,7 @@ for ax, key, title, factor in (
         if key == "log_prob":
             ax.axhline(kept["right"][seed]["log_prob"], color=f"C{seed}", linestyle=":")
     ax.set(title=title, xscale="log", xlabel="beams", xticks=sizes, xticklabels=sizes)
+axes[1].set_ylim(0, None)
 _ = axes[0].text(1, -4.8, "dotted: right answers")
 _ = figure.suptitle("120 steps, five seeds: beyond four beams hardly anything changes")
 
@@ -180,7 +181,7 @@ predict("12_decoding.width", actual=answer)
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# Two or three more. On the left the score rises in each of the five models (colours). Nothing guarantees that, for a
+# Nearly three more. On the left the score rises in each of the five models (colours). Nothing guarantees that, for a
 # wider search can crowd out a beginning that would have won, but it is what usually happens. Beyond four beams hardly
 # anything changes.
 #
@@ -221,15 +222,15 @@ for name, runs in (("greedy", narrow), ("64 beams", wide)):
     by_model = sum(run["likelier_than_right"] for run in runs) / 5
     print(f"    {name:9} {mistakes:.1%} wrong, {by_model:.1%} with a better score than the right answer's")
 longer = recorded("draws")["result"]["right"]
-print("more training (100 dates):")
+print("more training (100 of these dates):")
 for steps, runs in longer.items():
     shares = [sum(run[name] for run in runs) / 5 for name in ("greedy", "8 beams")]
     print(f"    {steps} steps: {shares[0]:.0%} right with greedy decoding, {shares[1]:.0%} with 8 beams")
 
 # %% [markdown]
-# For 6.1 % of the dates greedy decoding had missed a *right* text that the model liked better. With 64 beams no such error
-# is left, and yet only 2.8 % more of the dates come out right. A likelier text is not yet a right one. Eighty more steps of training do far more
-# than all those beams.
+# For 6.1 % of the dates (81.0 less 74.9) greedy decoding had missed a *right* text that the model liked better. With
+# 64 beams no such error is left, and yet of a hundred dates only 2.8 more come out right. A likelier text is not yet
+# a right one. Eighty more steps of training do far more than all those beams.
 #
 # Systems that translate whole sentences used four to ten beams for years. But people noticed something odd: with
 # *more* beams, the translations got worse (Koehn and Knowles 2017).
@@ -252,14 +253,14 @@ for read, narrow, wide in list(zip(said["source"], said["greedy"], said["32 beam
 figure, axes = plt.subplots(1, 3, figsize=(9, 3.6))
 sizes = [int(n) for n in menus["search"]["0.0"]]
 for ax, key, title in (
-    (axes[0], "log_prob", "sum of log p"),
-    (axes[1], "tokens", "its tokens"),
+    (axes[0], "log_prob", "score: sum of log p"),
+    (axes[1], "tokens", "tokens in a text"),
     (axes[2], "chrf", "chrF"),
 ):
-    for color, penalty, name in (("C1", "0.0", "sum of log p"), ("C0", "1.0", "divided by the length")):
+    for color, penalty, by in (("C1", "0.0", "the sum"), ("C0", "1.0", "the sum divided by the length")):
         lines = torch.tensor([[run[key] for run in runs] for runs in menus["search"][penalty].values()])  # (sizes, 5)
         ax.plot(sizes, lines, "o", color=color, alpha=0.35, markersize=3)
-        ax.plot(sizes, lines.mean(dim=1), color=color, linewidth=2, label=name)
+        ax.plot(sizes, lines.mean(dim=1), color=color, linewidth=2, label=f"searched by {by}")
     ax.set(title=title, xscale="log", xlabel="beams", xticks=sizes, xticklabels=sizes)
 axes[1].axhline(sum(run["tokens"] for run in menus["right"]) / 5, color="grey", linestyle=":")
 _ = axes[1].text(1, sum(run["tokens"] for run in menus["right"]) / 5 - 0.6, "the right ones", fontsize=8, color="grey")
@@ -278,8 +279,7 @@ for penalty, name in (("0.0", "sum"), ("1.0", "mean")):
 # **Better scores, lower marks.** Follow the orange lines. The score (left) rises with every step. The texts (middle)
 # shrink from eleven tokens to seven, where the right ones have thirteen. And **chrF** (right), which counts the
 # groups of letters that a text shares with the right one, falls with each of the five seeds: by this measure the
-# texts get worse. (*Annuler les modifications* means "discard the changes". Three of the six above say so, but only
-# nine of all 215.)
+# texts get worse. (*Annuler les modifications* means "discard the changes".)
 #
 # The usual cure is a **length penalty**: divide the score by the number of tokens, or by a power of it. With the same
 # models and the same search (blue) the texts stay nearly as long as greedy decoding's, and chrF *rises*, with each of
@@ -313,8 +313,8 @@ for name in ("the manual", "greedy", "8 beams"):
 
 # %% [markdown]
 # Greedy decoding says the same line again and again, with another number. The eight beams build a name that will not
-# end. (We chose by the greedy text. Only three of the eight beams' fifteen texts repeat themselves more than this one.) And
-# this is the worst of the greedy texts, with the eight beams' second worst:
+# end. (Only three of the eight beams' fifteen texts repeat themselves more.) And this is the worst of the greedy
+# texts, with the eight beams' second worst:
 
 # %% jupyter={"source_hidden": true}
 worst = max(range(15), key=lambda n: texts["greedy"]["repeated"][n])
@@ -453,6 +453,8 @@ for heads in (100, 60):
     print(
         f"one sequence with {heads:3} heads: log p = {log_p:.1f}; of such sequences there are {math.comb(100, heads):.1e}"
     )
+likely = sum(math.comb(100, n) * 0.6**n * 0.4 ** (100 - n) for n in range(50, 71))
+print(f"all sequences with 50 to 70 heads together: {likely:.0%} of the probability")
 
 # %% [markdown]
 # A hundred heads. No other single sequence is as probable, and yet you will never see it. What you will see has about
@@ -497,6 +499,8 @@ filters = {
     "top-p, p = 0.9": lambda z: keep_top_p(z, 0.9),
     "min-p, p = 0.1": lambda z: keep_min_p(z, 0.1),
 }
+
+# %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(2, 5, figsize=(8, 3.4), sharex=True, sharey="row")
 for ax, name in zip(axes[0], filters, strict=True):
     ax.set_title(name)
@@ -506,12 +510,13 @@ for row, line in zip(axes, next_logits, strict=True):
         ax.bar(range(30), p[:30], width=1)
         ax.text(0.95, 0.9, f"{(p > 0).sum():,} left", transform=ax.transAxes, ha="right", va="top")
 _ = axes[0, 0].set_ylabel("... about Python is"), axes[1, 0].set_ylabel("... animal is the")
+_ = figure.supxlabel("the 30 likeliest tokens, by rank", fontsize=10)
 
 # %% [markdown]
 # (Each row has a scale of its own.) In the upper row the model is nearly sure: two tokens have four fifths of the
-# probability. In the lower row hundreds of animals would do. Top-k keeps 40 in both, whatever the model thinks. Top-p
-# and min-p look at the probabilities: they keep few tokens above and more below, though they disagree about how many
-# animals will do. A temperature below 1 drops nothing, but makes the tail thin.
+# probability. In the lower row hundreds of tokens have a share. Top-k keeps 40 in both, whatever the model thinks.
+# Top-p and min-p look at the probabilities: they keep few tokens above and more below, though they disagree about how
+# many. A temperature below 1 drops nothing, but makes the tail thin.
 #
 # What do such texts look like, and where do they stand between the loops and the manual?
 
@@ -534,11 +539,11 @@ title = "SmolLM2: the manual stands between draws at temperature 1 and with top-
 _ = ax.set_title(f"{title}\n(fifteen passages, large: their median; squares: searched, circles: drawn)")
 
 # %% [markdown]
-# The searches stand on the right: likely, and more repetitive than the manual. The manual
-# stands between two ways of drawing: temperature 1, a little to the left of it and so rather more surprising than a person,
-# and top-p, as little to the right. In the median neither repeats itself more. A lower temperature moves the texts further
-# to the right, and single passages begin to repeat. Where to stop is a matter of taste and of the task. (To stand next to the manual does not make a text
-# true, or even good. Read the first of the three again.)
+# The searches stand on the right: likely, and more repetitive than the manual. The manual stands between two ways of
+# drawing: temperature 1, a little more surprising than a person, and top-p, a little less. In the median neither
+# repeats itself more. A lower temperature moves the texts further to the right. Where to stop is a matter of taste
+# and of the task. (To stand next to the manual does not make a text true, or even good. Read the first of the three
+# again: it asks itself a question in your name.)
 #
 # ## 7. One right answer, or many
 #
@@ -756,7 +761,8 @@ assert len({tuple(row) for row in answers.tolist()}) > 1
 #
 # </details>
 #
-# Now the [exercises of this lesson](../exercises/12_decoding/decoding.ipynb).
+# Now the [exercises of this lesson](../exercises/12_decoding/decoding.ipynb): three core questions, then optional
+# ones.
 #
 # ## Takeaways
 #

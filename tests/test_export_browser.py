@@ -58,7 +58,7 @@ def test_a_lesson_is_one_page_that_asks_for_nothing(page, tmp_path):
     assert summaries.count() > 5 and "$" not in "".join(summaries.all_inner_texts())
     hidden = page.locator("details", has=page.get_by_text("Why? Open after your guess")).locator("p").first
     assert len(hidden.text_content()) > 100 and not hidden.is_visible()
-    answer = page.locator("img[alt^='Figure: Dates left']")  # folded in the lesson, and here, below the guess
+    answer = page.locator("img[alt^='Figure: Dates right']")  # folded in the lesson, and here, below the guess
     assert answer.count() == 1 and not answer.is_visible()
     page.locator("details", has=answer).locator("> summary").first.click()
     assert answer.is_visible() and not page.get_by_text("def broken(").is_visible()

@@ -484,7 +484,7 @@ predict("06_residual.trains", actual=choices[(only > 100 * guessing + 5) + (only
 # <details><summary>Why? Open after your guess</summary>
 #
 # Each dot is one training run. The three ways with skips get 74 % right. **Our *norm only* begins with about as much
-# gradient as they do, and still four of its five seeds stay at guessing.** (The fifth gets to 27 %.)
+# gradient as they do, and still, at these rates, four of its five seeds stay at guessing.** (The fifth gets to 27 %.)
 #
 # And it does not keep its gradient. Under the figure stands how much of it arrives at the bottom after the 250 steps:
 # less than a hundredth, in those four. So the right size at the start is not enough. Would it be enough if it lasted?

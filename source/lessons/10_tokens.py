@@ -784,13 +784,14 @@ print("--- SmolLM2 ---", smol_tokenizer.decode(by_network), sep="\n")
 #
 # ## Takeaways
 #
-# * A language model gives a probability to everything that may come next. A table of counts is one. Its text looks better the
-#   more it quotes; the measure is the surprise at new text, in bits a character.
-# * Byte-pair encoding joins the most frequent pair, again and again; a new word is cut by rank. If it begins with bytes,
-#   nothing is unknown to it. Rare words cost more tokens, and so may other languages.
-# * An id holds no letters. What a model knows about them it has learnt, and unevenly. Where it fails, a control tells whether
-#   the token was to blame.
-# * The tokenizer is a part of the model: with other merges, another order, or a space at the end, it reads something else.
+# * A language model gives a probability to everything that may come next. A table of counts is one. Its text looks
+#   better the more it quotes; the measure is the surprise at new text, in bits a character.
+# * Byte-pair encoding joins the most frequent pair, again and again; a new word is cut by rank. If it begins with
+#   bytes, nothing is unknown to it. Rare words cost more tokens, and so may other languages.
+# * An id holds no letters. What a model knows about them it has learnt, and unevenly. Where it fails, ask again with
+#   the letters in sight, in more than one way.
+# * The tokenizer is a part of the model: with other merges, another order, or a space at the end, it reads something
+#   else.
 #
 # **Papers.** Sennrich, Haddow, Birch (2015), [arXiv:1508.07909](https://arxiv.org/abs/1508.07909): byte-pair encoding for
 # translation. Kudo and Richardson (2018), [arXiv:1808.06226](https://arxiv.org/abs/1808.06226): SentencePiece. Petrov et al.

@@ -339,7 +339,7 @@ figure, axes = plt.subplots(3, 1, figsize=(9, 3.6), sharex=True, sharey=True)
 for ax, (name, color) in zip(axes, zip(names, ("C0", "C1", "C2"), strict=True), strict=True):
     ax.bar(range(len(own[name])), own[name], width=0.9, color=color)
     ax.set(ylabel=name, ylim=(0, 1), yticks=(0, 1))
-axes[0].set_title("The passage above, each token's probability: a person surprises SmolLM2 all the time")
+axes[0].set_title("The passage above, each token's probability: a person surprises SmolLM2 again and again")
 _ = axes[2].set_xlabel("new token")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -356,7 +356,7 @@ predict("12_decoding.person", actual=answer)
 #
 # More than nine times: 0.07 in the manual, 0.52 in greedy decoding's texts, and 0.66 in those of the eight beams. By
 # the model's own account, a name that will not end is far likelier than what people wrote. Look at the bars: the
-# manual surprises the model all the time. A person says things that one could not foresee; otherwise there would be
+# manual surprises the model again and again. A person says things that one could not foresee; otherwise there would be
 # no need to say them.
 #
 # </details>

@@ -7,9 +7,9 @@ from ladder import Network, brackets, names, price
 from transformer_lab import load
 
 
-def run(sources=("younger docstrings", "younger lessons"), n: int = 40) -> dict:
+def measured(rung, sources=("younger docstrings", "younger lessons"), n: int = 40) -> dict:
     """result[source]: [met, control] of each bracket (chances) and of each name (bits)."""
-    rung, found = Network(*load("smollm2")), {}
+    found = {}
     for source in sources:
         chances = [[float(f"{rung.beginning(c, ')'):.3g}") for c in case] for case in brackets(n, source)]
         bits = [[round(price(rung, context, name), 2) for context in both] for *both, name in names(n, source)]
@@ -18,6 +18,10 @@ def run(sources=("younger docstrings", "younger lessons"), n: int = 40) -> dict:
             source, [(len(one), *(sum(side) / len(one) for side in zip(*one, strict=True))) for one in (chances, bits)]
         )
     return found
+
+
+def run() -> dict:
+    return measured(Network(*load("smollm2")))
 
 
 if __name__ == "__main__":

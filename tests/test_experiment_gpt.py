@@ -10,6 +10,7 @@ import foreign_questions
 import in_context
 import in_context_controls as controls
 import ladder
+import small
 from transformer_lab import GPT, TransformerConfig, load
 from transformer_lab.baselines import ngram_bits
 from transformer_lab.data.tokenizers import BPETokenizer
@@ -223,3 +224,28 @@ def test_what_the_lesson_says_of_the_younger_texts(source, bracket, bits):
     opened, control = (sum(side) / len(chances) for side in zip(*chances, strict=True))
     assert opened == pytest.approx(bracket, abs=0.005) and control == pytest.approx(0.001, abs=0.0005)
     assert sum(control - met for met, control in prices) / len(prices) == pytest.approx(bits, abs=0.05)
+
+
+def test_what_the_lesson_says_of_small():
+    kept, rungs = recorded("small")["result"], LADDER["rungs"]
+    assert [step for step, _ in kept["curve"]] == list(range(small.EVERY, small.STEPS + 1, small.EVERY))
+    assert kept["curve"][-1][1] == kept["all held-out"] < rungs["n-grams"]["all held-out"] - 0.4
+    assert {*kept["writes at"]} == {str(step) for step in small.WRITING}
+    for name in [*ladder.texts()][1:]:
+        assert len(kept[name]) == ladder.N_PASSAGES
+        assert all(sum(kept[name]) < sum(rungs[other][name]) for other in ("n-grams", "nano, seed 0"))
+    assert len(kept["closing bracket"]) == len(kept["name"]) == ladder.N_CASES
+    for probes in (kept, *kept["younger probes"].values()):
+        opened, control = (sum(side) / len(side) for side in zip(*probes["closing bracket"], strict=True))
+        assert opened > 0.1 > 10 * control
+        assert sum(met < control for met, control in probes["name"]) > 0.8 * len(probes["name"])
+
+
+def test_a_run_of_small_is_kept_and_goes_on(tmp_path, monkeypatch):
+    """With "nano" in its place, for four steps."""
+    monkeypatch.setattr(small, "FOLDER", tmp_path / "small")
+    monkeypatch.setattr(small, "WRITING", (2, 4))
+    _, kept = small.trained(steps=4, every=2, preset="nano")
+    assert [step for step, _ in kept["curve"]] == [2, 4] and {*kept["writes at"]} == {"2", "4"}
+    assert all(text.startswith(ladder.PROMPT) for text in kept["writes at"].values())
+    assert small.trained(steps=4, every=2, preset="nano")[1]["curve"] == kept["curve"]

@@ -6,25 +6,26 @@ from matplotlib.patches import Rectangle
 from transformer_lab import TransformerConfig
 from transformer_lab.scoring import windows as spans
 
-NANO = TransformerConfig.preset("nano", vocab_size=512)
+NANO, SMALL = (TransformerConfig.preset(name, vocab_size=512) for name in ("nano", "small"))
 GPT2, SMOL = TransformerConfig.preset("gpt2"), TransformerConfig.preset("smollm2-135m")
 TEXT = "the name of the file (a string or a path to open"
 
 
 def where() -> Drawing:
-    """Four models under one text with an open bracket: each sees so much of it, and all are asked the same."""
-    drawing = Drawing(800, 330)
+    """Five models under one text with an open bracket: each sees so much of it, and all are asked the same."""
+    drawing = Drawing(800, 396)
     rungs = (
         ("pairs", "counts", "sees 1 character", 1),
         ("n-grams", "counts", "sees 4 characters", 4),
         ("nano", layers(NANO), f"sees {NANO.max_len} tokens: more than this line", len(TEXT)),
+        ("small", layers(SMALL), f"sees {SMALL.max_len} tokens: some paragraphs", len(TEXT)),
         ("SmolLM2", layers(SMOL), f"sees {SMOL.max_len:,} tokens: many pages", len(TEXT)),
     )
-    drawing.text(24, 28, "One question for all four: what comes next? A bracket is open.", 14, INK, "left", True)
+    drawing.text(24, 28, "One question for all five: what comes next? A bracket is open.", 14, INK, "left", True)
     left, step = 168, 8.8
     right = left + step * len(TEXT) + 6
     for number, (name, made_of, sees, n) in enumerate(rungs):
-        y = 276 - 66 * number
+        y = 342 - 66 * number
         drawing.box(88, y, 132, 46, "", LINE)
         drawing.text(88, y - 9, name, 14, INK, bold=True)
         drawing.text(88, y + 11, made_of, 11, QUIET)

@@ -28,8 +28,8 @@ from transformer_lab import BERT, GPT, Transformer, TransformerConfig
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# Follow one number of x from the top to the bottom of the block. Which operations does it meet on the bare path, if
-# pre-norm leaves that path alone? What does each part read?
+# Follow one number of x on its way through the block. Which operations does it meet on the bare path, if pre-norm
+# leaves that path alone? What does each part read?
 #
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
@@ -227,9 +227,10 @@ grade("09_block.identify", identify, heads_known)
 # ## Question 4: the memory of a cache
 # *Optional: 3 points, difficulty 2 of 5, about 6 minutes*
 #
-# A decoder that writes token by token keeps, in every layer, the keys and values of all $S$ tokens read so far, so as not
-# to compute them again (lesson 03 draws this cache). Write `cache_bytes(config, B, S, bytes_per_number)`: how many bytes
-# that takes for $B$ sequences.
+# A decoder that writes token by token keeps, in every layer, the keys and values of all $S$ tokens read so far, so as
+# not to compute them again (lesson 03 draws this cache). Write `cache_bytes(config, B, S, bytes_per_number)`: how
+# many bytes that takes for $B$ sequences. (A head is `config.head_width` numbers wide, which need not be d_model /
+# n_heads.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -269,10 +270,11 @@ grade("09_block.cache_bytes", cache_bytes)
 # ## Question 5: FLOPs of a forward pass
 # *Optional: 4 points, difficulty 3 of 5, about 10 minutes*
 #
-# Write `forward_flops(config, T)`: the FLOPs of all matrix products when a GPT with this config reads one sequence of $T$
-# tokens and gives logits at all of them. A product of `(n, k)` and `(k, m)` costs $2nkm$. Count the attention core in full,
-# $T \times T$, as if nothing were saved by the causal mask; leave out biases, norms, softmax and activations. The check
-# lets torch's own counter watch the package's model.
+# Write `forward_flops(config, T)`: the FLOPs of all matrix products when a GPT with this config reads one sequence of
+# $T$ tokens and gives logits at all of them. A product of `(n, k)` and `(k, m)` costs $2nkm$. Count the attention
+# core in full, $T \times T$, as if nothing were saved by the causal mask; leave out biases, norms, softmax and
+# activations. (For the width of a head, see question 4.) The check lets torch's own counter watch the package's
+# model.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -330,7 +332,7 @@ grade("09_block.forward_flops", forward_flops)
 # | `vocab_size`, `tie_embeddings` | one row each in the embedding; a Transformer has one embedding, which both stacks share; untied, as many rows again in an output layer without bias (not in BERT) |
 # | `positions`, `max_len` | `"learned"`: one table (max_len, d_model), and in a Transformer still one, which both stacks share; every other scheme: nothing |
 # | `n_heads`, `n_kv_heads`, `head_width` | $W_Q$ and $W_O$ have n_heads · head_width rows or columns, $W_K$ and $W_V$ n_kv_heads · head_width (`None`: n_heads) |
-# | `d_ff`, `activation` | two matrices, with `"swiglu"` a third of the size of the first |
+# | `d_ff`, `activation` | two matrices; with `"swiglu"` one more, as large as the first |
 # | `bias` | one on every linear layer of a block |
 # | `norm`, `norm_position` | `"layer"`: gamma and beta, `"rms"`: gamma; one for each part; `"pre"`: one more at the end of each stack |
 # | `n_segments`, `norm_embeddings`, `pooler`, `masked_lm_head` | BERT's: a table; a norm; a linear layer (d_model, d_model) with bias; that again, a norm, and vocab_size biases |
@@ -540,9 +542,10 @@ grade("09_block.repair", diagnoses, repaired)
 # `make_block()` gives a pre-norm block with new weights. It is called as `block(x, mask)`, where `mask (T, T)` is True where the
 # token of the row may look at that of the column.
 #
-# `forward(ids)` takes `ids (B, T)`, whole numbers, with $T$ at most `config.max_len`, and gives logits `(B, T, vocab_size)`. Those
-# of a token score what follows it, so it must not see it. Where `config.scale_embeddings` is True, the token vectors, and they
-# alone, are multiplied by $\sqrt{d_{model}}$. No dropout. A model of the package, such as `GPT`, may not be in it.
+# `forward(ids)` takes `ids (B, T)`, whole numbers, with $T$ at most `config.max_len`, and gives logits `(B, T,
+# vocab_size)`. The logits of a token score the next token, so no token may see those after it. Where
+# `config.scale_embeddings` is True, the token vectors, and they alone, are multiplied by $\sqrt{d_{model}}$. No
+# dropout. A model of the package, such as `GPT`, may not be in it.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

@@ -310,8 +310,8 @@ assert 0.15 < min(never["positions"]) < max(never["positions"]) < 0.25 and min(n
 # <details><summary>What does it show? Open after your guess</summary>
 #
 # **Four**: the feed-forward layer, the norm (with a warm-up and clipped gradients), all heads but one, and the scale
-# of attention. Without any one of the first three the trained model has hardly a date right, and yet new models learn
-# the dates without it.
+# of attention. Without any one of the first three the trained model gets 5 % of the dates at most, and yet new models
+# learn the dates without it.
 #
 # The **causal mask** is the opposite. The trained model does not miss it, as long as it keeps what it has computed. A new one
 # does not learn to write without it: in training it may copy the token that it should predict
@@ -411,11 +411,12 @@ assert len(changed) == 5
 # %% [markdown]
 # Five lines, and you have met each of them:
 #
-# * `n_kv_heads`: nine query heads share three heads of keys and values (**grouped-query attention**,
-#   [lesson 04](04_multi_head.ipynb));
-# * `norm`: divide by the size, and forget the mean ([lesson 07](07_layer_norm.ipynb));
-# * `activation`: a gate in the feed-forward layer ([lesson 05](05_feed_forward.ipynb));
-# * `positions`: turn queries and keys instead of adding a table ([lesson 08](08_positions.ipynb));
+# * `n_kv_heads`: nine query heads share three heads of keys and values, so that a cache has less to keep
+#   (**grouped-query attention**, [lesson 04](04_multi_head.ipynb));
+# * `norm`: divide by the size and leave the mean in, to save time ([lesson 07](07_layer_norm.ipynb));
+# * `activation`: a gate in the feed-forward layer, found better by trial ([lesson 05](05_feed_forward.ipynb));
+# * `positions`: turn queries and keys, so that places enter a score as offsets only ([lesson
+#   08](08_positions.ipynb));
 # * `bias`: linear layers without one.
 #
 # That answers the first half of our question: yes, that is all, but for a few small things at the two ends of BERT. Section 3
@@ -505,8 +506,8 @@ predict("09_block.core", actual=larger)
 # 77 million in the logits and 38 million in the core: the quadratic part is the smallest of the three.
 #
 # But what the core costs *for each token* grows with the length of the text. What the matrices and the logits cost
-# for each token does not. For $T$ tokens the core of a block costs $4 T^2 D$ FLOPs, the matrices of a block $2T \cdot
-# 12 D^2$, and the logits, once, $2T \cdot VD$. So the core overtakes the logits at $T = V/24$, some 2,100 tokens, and
+# for each token does not. For $T$ tokens the core of all twelve blocks costs $48\,T^2 D$ FLOPs, their matrices $2T
+# \cdot 144 D^2$, and the logits $2T \cdot VD$. So the core overtakes the logits at $T = V/24$, some 2,100 tokens, and
 # the matrices at $T = 6D$, 4,608 tokens, 4.5 times as far as GPT-2 can read.
 #
 # Quadratic is right. Whether it matters depends on the length, *and on the width* $D$. (FLOPs are not seconds, and

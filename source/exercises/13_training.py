@@ -198,12 +198,12 @@ grade("13_training.accumulate", accumulate)
 # | probe | what it shows |
 # |---|---|
 # | `"text"` | what the model writes by itself, for three held-out examples |
-# | `"ratio"` | update / weight of each matrix, in step 20; decay is a part of the update: in the healthy translator rate × decay is 0.00002 |
+# | `"ratio"` | update / weight of each matrix, in step 20; above the twin's it can have several causes; decay is a part of the update: in the healthy translator rate × decay is 0.00002 |
 # | `"gradient"` | the gradient norm before clipping, along the run |
 # | `"start"` | the loss before the first step, $\ln V$, and the spread of the fresh model's logits |
 # | `"one batch"` | the loss of a fresh model on the same 16 examples, in steps 1, 10, 20 ... 150 |
 # | `"modes"` | the loss of one training batch after training, in `train()` and in `eval()` |
-# | `"overlap"` | the share of held-out examples that stand in the training set |
+# | `"overlap"` | the share of held-out examples that stand whole in the training set |
 
 # %%
 from transformer_lab.experiments import recorded
@@ -253,8 +253,8 @@ look("Emil", "start")
 # </details>
 # <details><summary>Hint 2: where to look</summary>
 #
-# Two of the four look well, and one of these two is. Who says that held-out pairs were held out? Of the other two, one is told by
-# something that keeps growing although the loss does not, and one by how far a step goes.
+# Two of the four look well, and one of these two is. Who says that held-out pairs were held out? Of the other two,
+# one is told by something that keeps growing although the loss does not, and one by how short its steps are.
 #
 # </details>
 # <details><summary>Hint 3: a way to go about it</summary>

@@ -17,7 +17,7 @@
 # * build AdamW out of plain gradient descent, and say what each addition is for;
 # * find out what ails a training run, and rule out the second-best explanation.
 #
-# About 55 minutes. It builds on lessons [09](09_block.ipynb) to [12](12_decoding.ipynb). The patients are two kinds
+# About 60 minutes. It builds on lessons [09](09_block.ipynb) to [12](12_decoding.ipynb). The patients are two kinds
 # of model that you have met there: translators of dates, and writers of the Python documentation, trained afresh,
 # small, and with today's pre-norm.
 
@@ -80,8 +80,9 @@ _ = axes[0, 1].legend(fontsize=8, loc="center right", bbox_to_anchor=(1, 0.3))
 # often each token occurs, and of somebody who has counted pairs of tokens, as you did in lesson
 # [10](10_tokens.ipynb).
 #
-# In each picture the two curves end on top of each other: whatever is wrong, a gap between them will not show it.
-# **Whose model does what it was trained for?** Run the cell, and click your guess.
+# In each picture the two curves end on top of each other: whatever is wrong, a gap between them will not show it. (On
+# the way down the training curve lies above the other, for it shows the mean of the last ten steps.) **Whose model
+# does what its owner wants?** Run the cell, and click your guess.
 
 # %%
 predict("13_training.best")
@@ -206,18 +207,18 @@ assert np.abs(control - documents).max() < 0.1 < max(cleaned - documents)
 
 # %% [markdown]
 # Read the rows from the top. If the windows do not overlap, the table needs 0.7 bits more, and if a whole tenth in a
-# row is held out, nearly half a bit more again. *Whole documents*, drawn here and there, come out about the same.
-# (They are a different text, so a small difference would not show.) But this documentation says many things twice. So
-# take every document out of the training set that shares thirteen words in a row with a held-out one: another half a
-# bit in the mean. Is that only because there is less left to learn from? No: with as much of the *other* text taken
-# out, the bits hardly change.
+# row is held out, nearly half a bit more again. *Whole documents*, drawn here and there, come out about the same. But
+# this documentation says many things twice. So take every document out of the training set that shares thirteen words
+# in a row with a held-out one: another half a bit in the mean. Is that only because there is less left to learn from?
+# No: with as much of the *other* text taken out, the bits hardly change.
 #
 # And look along the lines. In one draw the copies were worth nearly a whole bit, in another next to nothing. One draw
 # is an anecdote.
 #
 # **Split first, then cut**: split by whole documents, leave no copies of what is held out, and draw more than once.
-# (The package's split keeps documents that share thirteen words in a row on one side.) The probe for such a **leak**
-# is the *overlap*: the share of held-out examples that also stand in the training set.
+# (The package's split keeps documents that share thirteen words in a row on one side.) The probe for a **leak** is
+# the *overlap*: the share of held-out examples that stand whole in the training set. It misses those that stand there
+# in part.
 #
 # ## 3. The first loss
 #
@@ -506,10 +507,13 @@ _ = ax.legend(fontsize=8)
 # not say that a warm-up harms. [Lesson 07](07_layer_norm.ipynb) has longer runs.)
 #
 # How do you see a wrong rate in a run of your own? By the ratio **update / weight**: by how much of its own size one
-# step moves a matrix. In a healthy translator it lies between 0.6 and 1.2 % at step 20, for every matrix. Much less
-# than in a healthy twin speaks for a rate that is too low, and much more for one that is too high. *Exactly* 0 says
-# that this matrix is never stepped: the optimiser does not have it, or it gets no gradient (its `grad` is `None`).
-# (A gradient that is there, but consists of zeros, is another case: then weight decay still moves the matrix a little.)
+# step moves a matrix. In a healthy translator it lies between 0.6 and 1.2 % at step 20, for every matrix (section 7).
+# Where every matrix moves far less than in a healthy twin, the rate is too low. Where they move further, it is not
+# too low, but the ratio cannot tell what is wrong instead: the rate may be too high, gradients may be added up, or
+# the first weights may be too large. Nor can it tell how much too high a rate is: with fifty times the right rate the
+# weights themselves soon grow, and the ratio may be only two or three times the twin's. *Exactly* 0 says that this
+# matrix is never stepped: the optimiser does not have it, or it gets no gradient (its `grad` is `None`). (A gradient
+# that is there, but consists of zeros, is another case: then weight decay still moves the matrix a little.)
 #
 # The second probe of the step is the **gradient norm**, the length of all gradients together. It may start high. If
 # it keeps growing although the loss does not, suspect that gradients are added up from step to step.
@@ -541,8 +545,8 @@ print(f"label smoothing 0.2: nobody gets below {floor:.2f}")
 # %% [markdown]
 # **Dropout.** In `train()` the model computes with a part of its numbers set to 0, so it cannot rely on any one of
 # them; in `eval()` it has all. The training loss is then that of a handicapped model, and may lie above the held-out
-# loss of the whole one. The probe is to measure the *same* batch in both modes. The difference is what dropout costs,
-# to be compared with the gap between the curves.
+# loss of the whole one. The probe is to measure the *same* batch in both modes. The difference is what dropout costs.
+# Compare it with the gap between the curves.
 #
 # Why would one want a handicap? Because of **overfitting**: with few examples a model may go on getting better at
 # them and worse at all others. `experiments/overfitting.py` gave the translator only 350 pairs, and trained it for
@@ -669,12 +673,13 @@ table("healthy translator", "Ada", "Chen", "Dora")
 # | overlap | above 0: a leak |
 # | first loss | far above $\ln V$ and the twin: first logits too large; below $\ln V$: the label is the token just read, or padding counts |
 # | one batch | far above the twin, and the loss has no floor: it cannot learn |
-# | text | not what the model was trained for: ill, whatever the loss says |
+# | text | not what the owner wants: ill, whatever the loss says |
 # | train() and eval() | they differ: dropout |
-# | update / weight | far from the twin's: the rate; exactly 0: never stepped |
+# | update / weight | far below the twin's: rate too low; above it: not too low, and other probes tell the cause; exactly 0: never stepped |
 # | gradient norm | keeps growing although the loss does not: gradients are added up |
 #
-# Find both probes for each of the four in the tables above, and only then open what we found.
+# Find both probes for each of the four in the tables above, and only then open what we found. (One of the faults is
+# from section 11 of [lesson 01](01_toolkit.ipynb).)
 #
 # <details><summary>Bela: a loss of 0.06</summary>
 #
@@ -704,9 +709,9 @@ table("healthy translator", "Ada", "Chen", "Dora")
 # </details>
 # <details><summary>Ada: above 3.4, even on one batch</summary>
 #
-# Every matrix moves as it should, so it is not the rate. She fails on sixteen pairs too, so it is not the amount of
-# data. Her *first loss* is 4.01, exactly $\ln V$, where her healthy twin begins at 5.8. Her logits never reach the
-# loss as they are: somebody put a softmax before `cross_entropy`, which has its own.
+# No matrix moves less far than her twin's, so the rate is not too low. She fails on sixteen pairs too, so it is not
+# the amount of data. Her *first loss* is 4.01, exactly $\ln V$, where her healthy twin begins at 5.8. Her logits
+# never reach the loss as they are: somebody put a softmax before `cross_entropy`, which has its own.
 #
 # The runner-up is a small token table, with which a healthy model begins at $\ln V$ as well. *One batch* rules it
 # out: with such a table a healthy translator comes down nearly to 0, and Ada stays at 3.44. (Run the next cells.)

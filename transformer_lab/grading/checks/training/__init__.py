@@ -11,7 +11,7 @@ LESSON = "13_training"
 __all__ = ["adamw", "accumulate", "patients", "more_patients", "measures", "schedule"]
 
 PREDICTIONS = {
-    # Four curves: whose model does what it was trained for?
+    # Four curves: whose model does what its owner wants?
     "best": ("Ada", "Bela", "Chen", "Dora", "none of them"),
     # After the step with the lowest held-out loss: the share of held-out dates that are exactly right ...
     "after": ("falls", "stays within a point", "rises"),

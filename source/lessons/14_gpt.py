@@ -161,9 +161,7 @@ for number, (name, runs) in enumerate(rows.items()):
     said = f"closing bracket {brackets[0]:.3f}, control {brackets[1]:.3f}"
     print(f"{name:8} {said}; bits saved on a name {sum(saved) / len(saved):.1f}")
 _ = left.set_xticks(range(5), rows), right.set_xticks(range(5), rows)
-figure.suptitle(
-    "What stood 40 to 100 characters ago (forty cases each): pairs, n-grams and nano make next to nothing of it"
-)
+figure.suptitle("What stood 40 to 100 characters ago: pairs, n-grams and nano make next to nothing of it (40 cases)")
 left.set(title="a bracket to be closed (grey: none was open)", ylabel="probability of a closing bracket")
 _ = right.set(title="a name that comes again", ylabel="bits saved, against another name")
 

@@ -425,7 +425,7 @@ grade("07_layer_norm.diagnose", diagnoses, repaired)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# A projection, then a sphere: what is invisible to those two? What do gamma and beta do to a number that is 0 after them, and what
+# A projection, then a sphere: what is invisible to those two? What do gamma and beta do to a number that is 0 by then, and what
 # does a gamma of 0 do?
 #
 # </details>

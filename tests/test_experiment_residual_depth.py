@@ -48,7 +48,7 @@ def test_with_branches_of_gain_1_a_deep_stack_needs_the_norm():
 
 
 def test_the_controls_say_what_the_lesson_says():
-    """A gradient of the right size is not enough; inputs that stay apart help, and so do a skip and a last norm."""
+    """The right size is not enough; inputs that do not all lean one way help, and so do a skip and a last norm."""
     depth, controls = recorded("residual_depth")["result"], recorded("residual_controls")["result"]
     plain = {name: kept["32"]["accuracy"] for name, kept in depth["accuracy"].items()}
     kept = {name: run["accuracy"] for name, run in controls["accuracy"].items()}

@@ -95,6 +95,8 @@ translator
 # * In a **feed-forward** layer it works, alone, on what it has. (A **layer** is a step with numbers of its own to
 #   learn. But "a model with two layers" mostly means two *blocks*.)
 #
+# Around each of them are a residual and a layer norm, which the drawing leaves out (lessons 06 and 07).
+#
 # ## 4. Break it, all of it
 #
 # One date is an anecdote. Take 500 dates that the model has never seen (**held-out data**), switch off one part at a time, and
@@ -113,10 +115,11 @@ translator
 #
 # Three of these look as if we could remove them without much harm:
 #
-# * the *scale*: it divides all numbers from which the weights are made by the same factor, so whichever was largest is still
-#   the largest;
-# * the *causal mask*: it hides later tokens from earlier ones, and the token that the model writes next is always the latest;
-# * the *layer norm*: it sees to the size of the numbers, and what a vector says might lie in its direction.
+# * the *scale*: it divides all numbers from which the weights are made by the same factor, so whichever was largest
+#   is still the largest;
+# * the *causal mask*: it hides later tokens from earlier ones, and the token that the model writes next is always the
+#   latest;
+# * the *layer norm*: it brings vectors to one size, and what a vector says might lie in its direction.
 #
 # One of the three is badly missed. Which? Make your guess before you go on: run the cell, and click a part. (The cell after
 # it takes a few seconds.)
@@ -171,8 +174,7 @@ predict("00_start_here.part_off", actual=most_missed)
 # The argument about the scale fails too, if less badly: two dates in three come out. Without the causal mask it is three in
 # four, or as many as with it (that is the riddle below). Without any one of the other six parts, fewer than one in ten.
 #
-# So which part could the model do without? As we ran it, none. Only the causal mask is not missed at all, and only by a program
-# that keeps its old work.
+# So which part could the model do without? Only the causal mask, and only in a program that keeps its old work.
 #
 # </details>
 #
@@ -188,7 +190,7 @@ predict("00_start_here.part_off", actual=most_missed)
 #
 # The widget above does the same for one date: choose something under *switched off*, and read what it writes then.
 #
-# One warning: these parts learnt together. How well a model would do that *never had* one of them is another question; later
+# One warning: these parts learnt together. A model that is trained without one of them is another question; later
 # lessons ask it.
 
 # %% [markdown]
@@ -222,10 +224,10 @@ course_home()
 # %% [markdown]
 # ## 6. The map
 #
-# You will build the thing in the first drawing. In the map below, Part I makes its parts, from the inside out, and
-# puts them together in lesson 09. Part II makes models of it, and explains its two ends (lessons 10 and 12, in grey).
-# The block in the map is the kind in use today. (Our translator's is the one of 2017, with its layer norms after the
-# parts; lesson 07 compares the two.)
+# You will build the thing in the first drawing. In the map below, Part I builds its parts, from the inside out, and
+# puts them together in lesson 09. Part II builds whole models, and explains the two ends of the map (lessons 10 and
+# 12, in grey). The block in the map is the kind in use today. (Our translator's is the one of 2017, with its layer
+# norms after the parts; lesson 07 compares the two.)
 #
 # ![The map of the course. One block of a Transformer with the lesson that builds each part: embedding, 10; positions, 08; layer
 # norm, 07; attention, 02, with masks, 03, and heads, 04; residual, 06; feed-forward, 05; the block, 09; decoding, 12. Part II:

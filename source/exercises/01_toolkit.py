@@ -44,7 +44,7 @@ from torch import nn
 # ```python
 # queries = x @ ...                          # (..., T, d_head)
 # return queries @ k.transpose(..., ...)     # (..., T, S)
-# # or torch.einsum("...tj,...,... -> ...ts", x, w_q, k)
+# # or torch.einsum("...tj,____,...____->...ts", x, w_q, k)
 # ```
 #
 # </details>

@@ -150,7 +150,7 @@ for axes, (name, models) in zip(both, (("untrained", untrained), ("trained", [mo
         print(f"{name:9}  {place:13}    {own:5.2f}   {others:5.2f}")
     axes.plot(found[0][~is_own].view(11, 10), range(11), "o", color="#9AA5B1", markersize=4)
     axes.plot(found[0][is_own], range(11), "o", color=plots.COLORS[5], markersize=8)
-    title = "Trained: their own stand out" if name == "trained" else "Untrained (one of five): own among others"
+    title = "Trained: own nearest in 9 of 11 rows" if name == "trained" else "Untrained (one of five): own among others"
     axes.set(title=title, xlabel="cosine, after reading", xlim=(-0.2, 1.05))
 assert own - others > 0.3 and (found[0].argmax(dim=1) == torch.arange(11)).sum() == 9
 both[0].set_yticks(range(11), [f"{full} · {short}" for full, short in zip(MONTHS, ABBREVIATIONS, strict=True)])
@@ -214,8 +214,8 @@ assert right["longer"][3] == right["shorter"][0] == 11 and right["shorter"][3] <
 
 # %% [markdown]
 # Between half and twice its length an arrow loses no month. Turn it so that its tip moves as far as doubling moves
-# it, and most are lost. But shortening it by three quarters or more does even worse than turning it as far, and far
-# too long is bad as well. (Shortened by its whole length it is gone; by 1.2, it points backwards.) So a row of
+# it, and about half are lost. But shortening it by three quarters or more does even worse than turning it as far, and
+# far too long is bad as well. (Shortened by its whole length it is gone; by 1.2, it points backwards.) So a row of
 # numbers means a month **by where it points, as long as its length stays within a factor of about two**.
 
 # %% [markdown]
@@ -363,8 +363,9 @@ predict("01_toolkit.copies", actual=str(nearest))
 # </details>
 #
 # And the scores of a fresh translator? Their standard deviation is about 1, not 8: the numbers of its last vector
-# have a variance of about 1 ([lesson 07](07_layer_norm.ipynb) shows what sees to that), and those of its table are
-# drawn with variance 1/64. So each product has variance 1/64, and the sum of 64 has variance 1.
+# have a variance of about 1 ([lesson 07](07_layer_norm.ipynb) shows why), and those of its table are drawn with
+# variance 1/64. Variances of independent numbers with mean 0 multiply, so each product has variance 1/64, and the sum
+# of 64 has variance 1.
 
 # %% jupyter={"source_hidden": true}
 spreads = []
@@ -447,7 +448,7 @@ for factor in factors:
 fig, (first, second) = plt.subplots(1, 2, figsize=(9, 3))
 first.semilogx(factors, [100 * share for share in right], "o-")
 first.set(ylim=(0, 108), xlabel="factor on all scores", ylabel="dates right (%)",
-          title=f"Dates right: {min(right):.0%} at every factor")  # fmt: skip
+          title=f"Dates right: {min(right):.1%} at every factor")  # fmt: skip
 second.semilogx(factors, losses, "o-", color=plots.COLORS[5])
 second.axhline(math.log(55), color="grey", linestyle=":", label="knowing nothing: ln 55")
 second.set(
@@ -523,11 +524,11 @@ print("p:            ", p.numpy().round(2))
 print("slope of loss:", slopes.numpy().round(2))
 
 # %% [markdown]
-# All slopes together are the **gradient**. Its first and last numbers are the probabilities themselves, and the one in
-# the middle is $0.24 - 1$. That is no accident. The loss is $\ln \sum_i e^{z_i} - z_\text{target}$ (take the logarithm
-# of the fraction). Take the derivative with respect to $z_j$. A logarithm $\ln u$ changes by $1/u$ times what $u$ changes, and
-# the sum changes by $e^{z_j}$: so the first part gives $e^{z_j} / \sum_i e^{z_i}$, which is $p_j$. The second takes 1 away
-# at the target. With the target as a one-hot vector $y$:
+# All slopes together are the **gradient**. Its first and last numbers are the probabilities themselves, and the one
+# in the middle is $0.24 - 1$. That is no accident. The loss is $\ln \sum_i e^{z_i} - z_\text{target}$ (take the
+# logarithm of the fraction). Take the derivative with respect to $z_j$. The slope of $\ln u$ is $1/u$ times the slope
+# of $u$, and the sum has slope $e^{z_j}$: so the first part gives $e^{z_j} / \sum_i e^{z_i}$, which is $p_j$. The
+# second takes 1 away at the target. With the target as a one-hot vector $y$:
 #
 # $$\frac{\partial\,\text{loss}}{\partial z} = p - y$$
 #
@@ -751,7 +752,7 @@ by_chance, _ = train(scores_to_loss=lambda scores, target: F.cross_entropy(score
 shown = [number[character] for character in "年月^1230945678"]
 names = ["nián", "yuè", *"^1230945678"]
 fig, both = plt.subplots(1, 2, figsize=(9, 4.6))
-titles = "Like followers, like rows", "Shuffled: all above 0.95"
+titles = "Similar followers, similar rows", "Shuffled: all above 0.95"
 for axes, W, title in zip(both, (by_hand, by_chance), titles, strict=True):
     cosine = F.normalize(W[shown], dim=1) @ F.normalize(W[shown], dim=1).T
     drawn = axes.imshow(cosine, cmap="RdBu_r", vmin=-1, vmax=1)
@@ -764,12 +765,13 @@ _ = fig.colorbar(drawn, ax=both, label="cosine of two rows", shrink=0.8)
 assert cosine.min() > 0.95
 
 # %% [markdown]
-# The signs 年 and 月 point the same way, and no digit points there. 4 to 8 are nearly one arrow: the same may follow each
-# of them. So are 0 and 9: in 19.. and 20.. any digit may come next. With shuffled followers all rows become alike.
+# The signs 年 and 月 point the same way, and no digit points there. 4 to 8 are nearly one arrow: the same may follow
+# each of them. So are 0 and 9: in 19.. and 20.. any digit may come next. Shuffled, all characters have much the same
+# followers, and all rows become alike.
 #
-# So nobody has to say what belongs together. **Tokens with like followers got rows that point alike**, just by making
-# the loss smaller. `Nov` and `November` are used alike, too: both must come out as 11. (In our table it could hardly
-# be otherwise: a row *is* the list of scores of what may follow. Whether the translator's rows came about in the same
+# So nobody has to say what belongs together. **Tokens with similar followers got similar rows**, just by making the
+# loss smaller. `Nov` and `November` are used alike, too: both must come out as 11. (In our table it could hardly be
+# otherwise: a row *is* the list of scores of what may follow. Whether the translator's rows came about in the same
 # way is another question.)
 #
 # But in the texts that the table writes a year may have any number of digits, and a month may come twice: all it knows is the
@@ -869,8 +871,8 @@ print(f"had the others counted too: {by_token.sum():.0f}")
 #
 # ## Takeaways
 #
-# * A token is a row of a learnt table. Where it points (dot product, cosine) says what it means, if its length is not far off. In
-#   our small table, training gave tokens with like followers rows that point alike.
+# * A token is a row of a learnt table. Where it points (dot product, cosine) says what it means, if its length is not
+#   far off. In our small table, training gave tokens with similar followers rows that point alike.
 # * A matrix is a linear machine; its rows say where the unit arrows land. `X @ W` does it to each row of `X`.
 # * Sums of $d$ independent numbers have $d$ times the variance, sums of copies $d^2$ times.
 # * Softmax turns differences of scores into ratios of probabilities. The loss is $-\ln p_\text{target}$, and $\ln n$

@@ -5,10 +5,11 @@
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
-# Questions 1-3 are the core (about 30 minutes). 4-8 are optional. All tensors are torch tensors, and `...` stands for any
-# number of leading axes (batch, heads), also none. Every function keeps the dtype, lets gradients through, and leaves its
-# inputs as they are. Results are compared up to rounding. A function of torch's or of the package's that does what is asked
-# is accepted as an answer; you learn more without. Back to the [lesson](../../notebooks/02_attention.ipynb).
+# Questions 1-3 are the core (about 30 minutes). 4-8 are optional. All tensors are torch tensors, and `...` stands for
+# any number of leading axes (batch, heads), or none. Every function keeps the dtype, lets gradients through, and
+# leaves its inputs as they are. Results are compared up to rounding. A function of torch's or of the package's that
+# does what is asked is accepted as an answer; you learn more without. Back to the
+# [lesson](../../notebooks/02_attention.ipynb).
 
 # %%
 import math
@@ -192,14 +193,14 @@ for attention in (broken_a, broken_b, broken_c, broken_d, torchs):
 # %% [markdown]
 # <details><summary>Hint 1: a nudge</summary>
 #
-# For each: what do the rows of what multiplies the values sum to? Are the weights too flat or too sharp for scores of
-# variance 1? Does a query find the key that is equal to it? And if the weights are right, what is left that can be wrong?
+# For each: what do the rows of the weights sum to? Are the weights too flat or too sharp for scores of variance 1?
+# Does a query find the key that is equal to it? And if the weights are right, what is left that can be wrong?
 #
 # </details>
 # <details><summary>Hint 2: where to look</summary>
 #
-# One of them is wrong in what is divided by. One is wrong in an index. One holds a line too many. And one has the
-# right shapes everywhere: try it by hand on a `k` of two keys, `torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])`.
+# One of them divides by the wrong number. One is wrong in an index. One holds a line too many. And one has the right
+# shapes everywhere: try it by hand on a `k` of two keys, `torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])`.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
@@ -388,9 +389,9 @@ grade("02_attention.duplicate", duplicate)
 # the difference between the two outputs (the root of its sum of squares). What stands in the key's place must be
 # said, so there are two kinds of silence:
 #
-# * `shared=True`: the other keys share the weight of key $j$ in proportion to their own weights, so the row sums to 1 again.
-#   That is what happens when a mask hides the key.
-# * `shared=False`: nobody gets its weight. Where $w_{ij} v_j$ was added, zeros are.
+# * `shared=True`: the other keys share the weight of key $j$ in proportion to their own weights, so the row sums to 1
+#   again. That is what happens when a mask hides the key.
+# * `shared=False`: nobody gets its weight: $w_{ij} v_j$ is left out of the sum.
 #
 # A weight may be 0, but none is 1. (No gradients are asked for in this question.)
 #

@@ -346,12 +346,13 @@ for d in widths:
 # So the size of a score depends on a width that has nothing to do with the text. Dividing by $c$ divides the variance by
 # $c^2$. For variance 1 at every width, $c$ must be $\sqrt{d}$.
 #
-# Does it matter? In section 1 we changed scores that a trained model was used to. Now we ask whether a *fresh* model can
-# learn to look. Two measurements say how it starts. **Entropy** says how evenly a query spreads its weight:
-# 0 if one key takes all, $\ln 32 = 3.47$ if 32 keys share equally. The **gradient** at a score says how much the loss would
-# change if this score moved a little: near 0, nothing tells the model to look there more, or less. We take the **median** of these gradients, over many queries and all their keys: that of an ordinary
-# key. Draw `q` and `k` at random, divide by *nothing*, and let $d$ grow. What happens to the gradient at an ordinary score?
-# Run the cell, and click your guess.
+# Does it matter? In section 1 we changed scores that a trained model was used to. Now we ask whether a *fresh* model
+# can learn to look. Two measurements say how it starts. **Entropy** says how evenly a query spreads its weight: 0 if
+# one key takes all, $\ln 32 = 3.47$ if 32 keys share equally. The **gradient** at a score says how much the loss
+# would change if this score moved a little: near 0, nothing tells the model to look there more, or less. The
+# gradient's **median** size, over many queries and all their keys, stands for an ordinary score. Draw `q` and `k` at
+# random, divide by *nothing*, and let $d$ grow. What happens to the gradient at an ordinary score? Run the cell, and
+# click your guess.
 
 # %%
 predict("02_attention.gradient")
@@ -402,10 +403,10 @@ predict("02_attention.gradient", actual="vanishes" if faded else "grows" if grow
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# * **No division**: the wider the vectors, the lower the entropy, until one key takes all (**saturation**). If score $j$
-#   moves, the output moves $w_j\,(v_j - \text{output})$ times as fast (softmax's Jacobian times the values). So a key without
-#   weight gets no gradient. And the favourite's fades too (the dotted black line): the output is nearly its own value, so
-#   $v_j - \text{output}$ is nearly 0.
+# * **No division**: the wider the vectors, the lower the entropy, until one key takes all (**saturation**). If score
+#   $j$ moves, the output moves $w_j\,(v_j - \text{output})$ times as fast. So a key without weight gets no gradient.
+#   And the favourite's fades too (the dotted black line): the output is nearly its own value, so $v_j -
+#   \text{output}$ is nearly 0.
 # * **By $\sqrt{d}$**: both lines are flat. The width no longer decides how sharp attention is.
 # * **By $d$**: the gradients at the scores live, but the entropy climbs to the dotted line: attention begins as
 #   nearly the plain average.
@@ -435,8 +436,8 @@ for n_heads in (4, 1):
 # Undivided, the translator still learns. (Its widths, 16 and 64, are not the right end of the picture.) But after 500
 # steps it is behind with every seed, further with one wide head than with four narrow ones. And dividing by $d$,
 # which the left picture made look bad, costs only a slower beginning. So the root is not the only divisor that works.
-# What it gives is a start in which scores have the same size at every width: wide heads begin neither with nearly all
-# weight on very few keys, as undivided, nor with the plain average, as with $d$.
+# What it gives is a start in which scores have the same size at every width. Undivided, wide heads begin with nearly
+# all weight on very few keys; divided by $d$, with nearly the plain average.
 #
 # **Which $d$?** The width of the vectors that meet in the dot product. The translator's `x` is 64 wide, but a head's queries
 # and keys only 16 ([lesson 04](04_multi_head.ipynb) says why): hence the 4 in section 3. Dividing by $\sqrt{64}$ instead would
@@ -526,8 +527,9 @@ predict("02_attention.hull", actual="yes" if wins[4] else "no")
 #
 # </details>
 #
-# Now all of it: the five keys, their values, and a query. Drag the query (or focus it and use the arrow keys), and watch the
-# weights and the output. The temperature multiplies the divisor: low is sharp, high is flat.
+# Now all of it: the five keys, their values, and a query. Drag the query (or focus it and use the arrow keys), and
+# watch the weights and the output. The temperature multiplies the divisor: low is sharp, high is flat. (The bars show
+# q·k; before the softmax it is divided by $\sqrt{2}$ and by the temperature.)
 #
 # 1. Find a direction in which $k_1$ and $k_2$ score the same, and more than all others. How near does the output come to
 #    the marked middle between $v_1$ and $v_2$, and which key keeps it away?
@@ -545,8 +547,6 @@ explorer  # QueryExplorer()
 # temperature 0.4 it misses it by less than 1 %. A query $1 / 0.4 = 2.5$ times as long would do the same at
 # temperature 1, for it makes all scores 2.5 times as large. (It is too long for the picture.)
 #
-# (The bars show q·k; before the softmax it is divided by $\sqrt{2}$ and by the temperature.)
-#
 # </details>
 #
 # The shaded area is the **convex hull** of the values, and no output leaves it: the weights are at least 0 and sum to 1. A head
@@ -559,10 +559,10 @@ explorer  # QueryExplorer()
 # two blocks. A row is a token about to be written, a column a token being read. The view opens on the head that is least like
 # the average of all. (Its colours go by the *root* of a weight, so small weights look larger than in section 5's picture.)
 #
-# 1. Which heads of block 2 look at `November` when the month's digits are written, and which look at *commas* then? If you
-#    could keep only one of them, which?
-# 2. Every date has a 年 (*nián*) after the year and a 月 (*yuè*) after the month. Does the model need to read anything to
-#    write them?
+# 1. Which heads of block 2 look at `November` when the month's digits are written, and which look at *commas* then?
+#   If you could keep only one of them, which?
+# 2. Every date has a 年 (*nián*) after the year and a 月 (*yuè*) after the month. Does the model need to look at the
+#   English to write them?
 
 # %%
 seen, predicted, read = translation_attention(model, tokenizer, "Sunday, November 22, 2026")
@@ -576,10 +576,10 @@ AttentionView(seen, predicted, read)
 #
 # </details>
 #
-# ### Must the model read?
+# ### Must the model look?
 #
-# Weights cannot answer question 2. They always sum to 1, so they go *somewhere*, needed or not. So blindfold the model:
-# silence the cross-attention, only in the rows that write one kind of token, and see whether that token is still written.
+# Weights cannot answer question 2. They always sum to 1, so they go *somewhere*, needed or not. So blindfold one kind
+# of row: silence its cross-attention, and see whether its token is still written.
 #
 # What does a silent attention say? Either zeros, or what it says *on average* over all dates. We try both.
 
@@ -624,21 +624,23 @@ for name, silenced in (
 ):
     zeros, average = ((written_blindly(silenced, way) == writes)[silenced].sum() for way in (False, True))
     print(f"{name:36}{zeros:10}{average:14}   of {silenced.sum()}")
-for name, silenced, sign in (("the first digit is 1", is_first, one), ("月 follows a first 1", after_one, month_sign)):
+for name, silenced, sign in (("The first digit is 1", is_first, one), ("月 follows a first 1", after_one, month_sign)):
     zeros, average = ((written_blindly(silenced, way) == sign)[silenced].sum() for way in (False, True))
-    print(f"Blindly {name} in {zeros} and {average} dates; rightly in {(writes == sign)[silenced].sum()}.")
+    truth = (writes == sign)[silenced].sum()
+    print(f"{name}: with zeros in {zeros} dates, with the average in {average}, in truth in {truth}.")
 
 # %% [markdown]
 # <details><summary>Why? Open when you have read the lines</summary>
 #
-# What does the model write when it cannot read?
+# What does the model write when it sees no English?
 #
-# * **After the year** habit says 年, and that is always right. This row has no need to read, whatever its weights show.
+# * **After the year** habit says 年, and that is always right. This row has no need to look, whatever its weights
+#   show.
 # * **For the month's first digit** habit says 1. That is right in exactly the months that begin with 1.
-# * **After the month** 月 is written in all 500 dates, too. (Trust the zeros here: an average over rows that all write 月 may give
-#   it away.) Yet a first 1 may be January, or the beginning of 10, 11 or 12. There, with zeros, the model writes 月 in 166 of
-#   168 dates: right in January, and too early nearly everywhere else. With the average it mostly guesses wrong. It need not
-#   read to write 月; it must read *not* to write it yet.
+# * **After the month** 月 is written in all 500 dates, too. (Trust the zeros here: an average over rows that all write
+#   月 may give it away.) Yet a first 1 may be January, or the beginning of 10, 11 or 12. There, with zeros, the model
+#   writes 月 in 166 of 168 dates: right in January, and too early nearly everywhere else. With the average it mostly
+#   guesses wrong. It need not read English to write 月; it must read it *not* to write 月 yet.
 #
 # </details>
 #

@@ -5,11 +5,11 @@
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
-# Questions 2-4 are the core (about 30 minutes). 1 and 5-7 are optional; 1 is a warm-up. All tensors are torch tensors, `...`
-# stands for any number of leading axes (batch, heads), also none, and a boolean mask is True where looking is **allowed**.
-# Every function leaves its inputs as they are. Results are compared up to rounding. A function of torch's or of the package's that does what is
-# asked is accepted as an answer; questions 1 and 2 are worth writing yourself, from memory. Back to the
-# [lesson](../../notebooks/03_masks.ipynb).
+# Questions 2-4 are the core (about 30 minutes). 1 and 5-7 are optional; 1 is a warm-up. All tensors are torch
+# tensors, `...` stands for any number of leading axes (batch, heads), or none, and a boolean mask is True where
+# looking is **allowed**. Every function leaves its inputs as they are. Results are compared up to rounding. A
+# function of torch's or of the package's that does what is asked is accepted as an answer; questions 1 and 2 are
+# worth writing yourself, from memory. Back to the [lesson](../../notebooks/03_masks.ipynb).
 
 # %%
 import math
@@ -133,7 +133,7 @@ grade("03_masks.masked_attention", masked_attention)
 #
 # | observation | how to make it |
 # |---|---|
-# | `"right for ordinary scores, wrong when all scores are 1000 lower"` | compare with torch's attention; take a number off each `k` |
+# | `"right for ordinary scores, wrong when all scores are 1000 lower"` | compare with torch's attention; subtract the same large number from all of `k` |
 # | `"the rows of the weights sum to less than 1"` | sum them along the keys, with scores as the cell has them |
 # | `"NaN where a blocked score is 300 above the allowed ones"` | one long key, blocked for a query that points its way |
 # | `"any other mask gives the same output"` | run it with two masks |
@@ -297,7 +297,7 @@ grade("03_masks.leaks", leaks)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# May a query see a key if the causal mask allows it and the padding does not? Which of `&` and `|` says so?
+# May a query see a key that the causal mask allows and that is padding? Which of `&` and `|` says so?
 #
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
@@ -309,9 +309,9 @@ grade("03_masks.leaks", leaks)
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# keys = padding[:, None, ..., :]      # (B, 1, 1, S)
-# causal = ...                         # (T, S)
-# return ...
+# keys = padding[:, None, ____, :]     # (B, 1, 1, S)
+# causal = ____                        # (T, S)
+# return ____
 # ```
 #
 # </details>

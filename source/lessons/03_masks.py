@@ -74,7 +74,7 @@ anew = {"use_cache": False}  # everything is computed again before each token
 right = {"both masks": exact_match(model, tokenizer, held_out, **anew)}
 with switch_off(model, "causal mask"):
     right["no causal mask"] = exact_match(model, tokenizer, held_out, **anew)
-    right["no causal mask, old tokens kept"] = exact_match(model, tokenizer, held_out)
+    right["no causal mask, old work kept"] = exact_match(model, tokenizer, held_out)
 with replace_attention(model, ignoring, ("encoder", "cross")):
     right["no padding mask, 300 at once"] = exact_match(model, tokenizer, held_out, **anew)
     alone = [exact_match(model, tokenizer, [pair], **anew) for pair in held_out[:60]]
@@ -83,7 +83,10 @@ right["no padding mask, one by one (60)"] = sum(alone) / len(alone)
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 causal, kept, padding, one_by_one = list(right.values())[1:]
 title = f"Without the padding mask {right['both masks'] - padding:.0%} of the dates are lost,\nbut only in a batch"
-_ = plots.shares(plt.subplots(figsize=(7, 2.7))[1], right, title)
+ax = plt.subplots(figsize=(7, 2.7))[1]
+_ = plots.shares(ax, right, title)
+for label, share in zip(ax.texts, right.values(), strict=True):
+    label.set_text(f"{share:.1%}".replace("%", " %") if 0.99 < share < 1 else label.get_text())
 assert abs(causal - 0.73) < 0.04 and padding < 0.65 and min(kept, one_by_one) > 0.95
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -261,7 +264,8 @@ print(f"scores up to {one_pass.abs().max():.0f}; the two differ by less than 0.0
 # | what a date is, and the calendar | which day of 200 years (73,049 days), and whether a weekday follows | $\ln 73049 + 0.64$ |
 # | all 3,000 texts by heart | which of them comes | $\ln 3000$ |
 #
-# (0.64 is the entropy of a choice 1/3 to 2/3.) Shared out among the characters of a text:
+# (0.64 is the mean loss of guessing with 1/3 and 2/3 whether a weekday follows.) Shared out among the characters of a
+# text:
 
 # %%
 texts = [pair.target for pair in dates.training_pairs(3000)]
@@ -323,7 +327,7 @@ assert repeats == {"with the mask": (2, 3), "without": (62, 96)}  # what the tex
 #
 # Look at what it writes: mostly the newest character once more. Of all that the five models draw, 62 to 96 % only
 # repeats; with the mask it is 2 to 3 %. (An empty text is a repeat as well: the sign that begins a text also ends
-# it.) The two drawings below show why.
+# it.) The two drawings below show what it lacks.
 #
 # </details>
 #
@@ -563,8 +567,9 @@ assert torch.equal(causal_mask(6)[-3:], causal_mask(3, 6))  # what the package g
 # %% [markdown]
 # Three queries, six keys, and **the last query meets the last key.** If the newest token asks alone, its mask is the last row.
 #
-# PyTorch's own attention function has a flag instead of a mask, `is_causal=True`. The translator writes with a cache:
-# one query at a time, and more keys with every token. What becomes of its 300 dates if its decoder uses this flag?
+# With the flag `is_causal=True` PyTorch's own attention function draws the triangle itself. The translator writes
+# with a cache: one query at a time, and more keys with every token. What becomes of its 300 dates if its decoder uses
+# this flag?
 
 # %%
 predict("03_masks.top_left")
@@ -789,7 +794,8 @@ print(*leak.goes_on(honest, True, 6, year), sep="\n")
 #
 # </details>
 #
-# Now the [exercises of this lesson](../exercises/03_masks/masks.ipynb): three core questions, then optional ones.
+# Now the [exercises of this lesson](../exercises/03_masks/masks.ipynb): a warm-up, three core questions, then
+# optional ones.
 #
 # ## Takeaways
 #

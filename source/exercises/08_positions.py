@@ -73,11 +73,11 @@ grade("08_positions.sinusoidal_table", sinusoidal_table)
 # ## Question 2: rotary
 # *5 points, difficulty 3 of 5, about 10 minutes*
 #
-# Write `rotate(x, positions, theta=10_000.0)` for `x (..., T, d_head)` and whole numbers `positions (T,)`, which need not be
-# $0, 1, 2, \ldots$. The pairs are *halves*: with $\text{half} = d_{head}/2$, feature $i$ and feature $i + \text{half}$ are turned
-# together, by the angle $\text{position} \cdot \theta^{-2i/d_{head}}$. Keep the dtype, also one of 16 bits (but make the angles in
-# float32 or better: in bfloat16 place 301 becomes 300; and positions go on to 5,000), let gradients through, leave `x` and `positions`
-# as they are.
+# Write `rotate(x, positions, theta=10_000.0)` for `x (..., T, d_head)` and whole numbers `positions (T,)`, which need
+# not be $0, 1, 2, \ldots$. The pairs are *halves*: with $\text{half} = d_{head}/2$, feature $i$ and feature $i +
+# \text{half}$ are turned together, by the angle $\text{position} \cdot \theta^{-2i/d_{head}}$. The result has the
+# dtype of `x`, which may be one of 16 bits. But make the angles in float32 or better: positions go up to 5,000, and
+# in bfloat16 place 301 becomes 300. Let gradients through, and leave `x` and `positions` as they are.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

@@ -290,12 +290,12 @@ for name, rows in (("t itself", t[:, None]), ("binary digits", digits), ("random
     print(f"{name:14} {unexplained(rows):.0%}")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-# Checks what is said of the trial's own size: 32 places, 64 numbers
+# Checks what is said of the trial's own size, 32 places and 64 numbers (there even noise has such a step)
 assert unexplained(torch.randn(32, 64)) < 1e-9 and unexplained(digits[:32].repeat(1, 8)) > 0.4
 
 # %% [markdown]
-# (In the trial the noise had such a step, too: with 64 numbers for only 32 places there always is one. The digits had
-# none, and were learnt all the same.)
+# (Must there be such a step, for a model to learn places? No: in the trial the digits had none, and were learnt all
+# the same.)
 #
 # $t$ itself has one step, "add 1", but it grows without end. The digits stay small, and they have different *speeds*: the ones
 # change fast and tell neighbours apart, the eights change slowly and tell distant places apart. What they lack is the one
@@ -676,7 +676,7 @@ for row, task in zip(axes, accuracy, strict=True):
 for ax, name in zip(axes[0], schemes.values(), strict=True):
     ax.set_title(name)
 fig.supxlabel("tokens (trained on 32); a dot is a seed", fontsize=10)
-title = "Trained on 32 tokens, asked at 128: only ALiBi keeps the local task; retrieval is best with none"
+title = "Trained on 32 tokens, asked at 128: only ALiBi keeps the local task; without positions, retrieval is best"
 _ = fig.suptitle(title, fontsize=12)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -685,7 +685,7 @@ predict("08_positions.longer", actual="over 80 %" if rotary > 0.8 else "40 to 80
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 # Checks what is said of the figure, below and in the takeaways
-assert kept["steps"] == 300 and all(mean("local", s, 0) > 0.98 for s in schemes if s != "none")
+assert kept["steps"] == 300 and all(mean(task, s, 0) > 0.98 for task in accuracy for s in schemes if s != "none")
 assert mean("local", "sinusoidal", 1) < 0.03 and round(mean("retrieval", "sinusoidal", 1), 2) == 0.99
 assert 0.8 < mean("local", "rotary", 1) < 0.95
 assert mean("local", "rotary", 2) < 0.25 and min(mean("local", "alibi", c) for c in range(3)) > 0.99
@@ -705,7 +705,8 @@ assert min(never_had["nothing"]) == 1
 #   being *defined* there is not *working* there.
 # * **Rotary** holds on for a while. At 128 it has lost most of the local task, too.
 # * **ALiBi** does not notice at all, in the local task.
-# * In retrieval, **none** is best and **rotary** is worst, with every seed. **Learned** cannot run.
+# * In retrieval, at 128, the models **without positions** are best and those with **rotary** worst, with every seed.
+#   **Learned** cannot run beyond 32.
 #
 # Why does rotary fail at 128, if one back is one back everywhere?
 #
@@ -722,15 +723,15 @@ assert min(never_had["nothing"]) == 1
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 window = recorded("position_window")["result"]
-readings = {"all keys": "all 128 keys", "near": "nearest 32", "far": "two + 30 far"}
-fig, axes = plt.subplots(1, 2, figsize=(9, 2.2), sharey=True)
+readings = {"all keys": "all 128 keys", "near": "nearest 32", "far": "two + 30 far", "two": "the two alone"}
+fig, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
 for ax, (scheme, rows) in zip(axes, window.items(), strict=True):
     color = plots.COLORS[0 if scheme == "rotary" else 5]
     for place, name in enumerate(readings):
         ax.plot([100 * row[name] for row in rows], [place] * len(rows), "o", ms=5, color=color, clip_on=False)
-    ax.set(xlim=(0, 102), xlabel="right (%); a dot is a model", yticks=range(3), yticklabels=readings.values())
+    ax.set(xlim=(0, 102), xlabel="right (%); a dot is a model", yticks=range(4), yticklabels=readings.values())
     ax.set_title(scheme)
-axes[0].set_ylim(2.5, -0.5)
+axes[0].set_ylim(3.5, -0.5)
 _ = fig.suptitle("Local task at 128, trained on 32: far keys hurt rotary, near ones do not", fontsize=12)
 
 # %% jupyter={"source_hidden": true}
@@ -748,14 +749,15 @@ assert max(row["near"] for row in window["sinusoidal"]) < 0.1
 # do not hurt it.
 #
 # **The far ones hurt.** Thirty of them, at unknown *offsets*, leave 67 to 83 % right. (It is not that near keys are
-# missed: with itself and its neighbour alone, each rotary model gets everything right.) The first row reads all the
-# far ones, and is worst, with 13 to 35 %.
+# missed: with itself and its neighbour alone, in the last row, each rotary model gets everything right.) The first
+# row reads all the far ones, and is worst, with 13 to 35 %.
 #
 # The sinusoidal model fails with the nearest 32 as well: at these new places it no longer finds its neighbour among
 # them. (With nothing but itself and its neighbour to choose from, it gets 99 %.)
 #
-# Long-context models with rotary rescale the places (Chen et al. 2023), or raise $\theta$, so that large offsets look like known
-# ones, and are then trained a little longer.
+# Long-context models with rotary rescale the places (Chen et al. 2023), or raise $\theta$, so that large offsets look
+# like known ones, and are then trained a little longer. All this is no verdict on rotary, which Llama and its
+# relatives use: at 32, the length of training, it solves both tasks, as the other three schemes do.
 #
 # </details>
 #

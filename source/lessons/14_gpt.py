@@ -89,7 +89,7 @@ for name, rung in rungs.items():
 # %% jupyter={"source_hidden": true}
 small = recorded("small")["result"]
 for step, written in small["writes at"].items():
-    print(f"{step:>4} steps: {' '.join(written.split())}")
+    print(fill(f"{step:>4} steps: {' '.join(written.split())}", 80, subsequent_indent=12 * " "))
 
 # %% [markdown]
 # First it learns letters, then words, and in the end something like sentences. Now the bits. One thing is suspicious:

@@ -5,13 +5,13 @@
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
-# Questions 1, 3 and 6 are the core (about 30 minutes). The others are optional. All tensors are torch tensors. $B$ is the batch, $T$
-# and $S$ are positions of queries and of keys, $D$ the model's width `d_model`, $H$ the heads, and `d_head` $= D / H$;
-# $D$ is always a multiple of $H$. Every function keeps the dtype, lets gradients through, also where scores reach
-# hundreds, and leaves its inputs as they are, lists too. The checks allow your numbers an error of 1e-5 (of their size, where
-# that exceeds 1); counts must be exact. A function of torch's or of the package's that does what is asked is accepted as an
-# answer. But question 1 is what the lesson derived: close it, and write it from memory. Back to the
-# [lesson](../../notebooks/04_multi_head.ipynb).
+# Questions 1, 3 and 6 are the core (about 30 minutes). The others are optional. All tensors are torch tensors. $B$ is
+# the batch, $T$ and $S$ are positions of queries and of keys, $D$ the model's width `d_model`, $H$ the heads, and
+# `d_head` $= D / H$; $D$ is always a multiple of $H$. Every function keeps the dtype and leaves its inputs as they
+# are, lists too. Gradients must get through, even where scores reach hundreds. The checks allow your numbers an error
+# of 1e-5 (of their size, where that exceeds 1); counts must be exact. A function of torch's or of the package's that
+# does what is asked is accepted as an answer. But question 1 is what the lesson derived: close it, and write it from
+# memory. Back to the [lesson](../../notebooks/04_multi_head.ipynb).
 
 # %%
 import math
@@ -148,7 +148,7 @@ grade("04_multi_head.multi_head_attention", MultiHeadAttention)
 # Three self-attentions with several heads, each with one fault, and all different. They run, and their shapes are
 # right. `layer` has the lesson's four matrices, `w_q`, `w_k`, `w_v` and `w_o`, and `layer.n_heads`; nothing else of
 # it may be used. For each of them, pick its fault from the first table, and from the second the observation that is
-# true of this one **and of no other here**, a right attention included. The cell after them prints one symptom;
+# true of this one, **and false of the other two and of a right attention**. The cell after them prints one symptom;
 # compare with `Packaged` to find the others. Both tables offer more than is needed. Write the words as they stand
 # there, in quotation marks (capital letters do not matter).
 #

@@ -193,8 +193,8 @@ predict("04_multi_head.one_head", actual=where)
 # only add to the loss. **The width of the head does not occur in this argument.** A head four times as wide would still
 # give both places the same sign.
 #
-# The argument assumes one thing: that the weights go by position alone. They could depend on the numbers as well. A side
-# road in section 6 shows what one head can make of that.
+# The argument assumes one thing: that the weights go by position alone. They could depend on the numbers as well. The
+# part marked *Deeper* in section 6 shows what one head can make of that.
 #
 # ### Two heads, written by hand
 #
@@ -393,7 +393,9 @@ print("our output and the translator's own differ by less than 0.00001")
 # %% [markdown]
 # ## 5. The module
 #
-# Four linear layers, a split, attention, a merge: that is all of it. As a formula (Vaswani et al., 2017, section 3.2.2):
+# Four linear layers, a split, attention, a merge: that is all of it. (After `super().__init__()` a class that
+# inherits from `nn.Module` knows the parameters of all its layers. Calling it runs its `forward`.) As a formula
+# (Vaswani et al., 2017, section 3.2.2):
 #
 # $$\text{MultiHead}(x) = [\text{head}_1, \ldots, \text{head}_H]\, W_O, \qquad
 # \text{head}_h = \text{Attention}(x W_Q^h,\; x W_K^h,\; x W_V^h)$$
@@ -585,8 +587,8 @@ for n_heads in (1, 2, 4, 8):
 # Such a head can point at two places and no more, so it cannot follow the left neighbour through all six queries.
 #
 # Are such looks useless, then? Let us widen one thing at a time, first the queries and keys, then the values. Five
-# seeds each (`experiments/head_widths.py`). In each layer we look for the head with the most weight on the left
-# neighbour, averaged over the queries. That weight is its "sharpest look".
+# seeds each (`experiments/head_widths.py`). A layer's "sharpest look" is the most weight that any of its heads puts
+# on the left neighbour, averaged over the queries. (We come to the last two rows below the figure.)
 
 # %% jupyter={"source_hidden": true}
 controls = recorded("head_widths")["result"]
@@ -667,7 +669,7 @@ for name, changes in (("split", split_alone), ("merge", merge_alone), ("both", s
 # %%
 viewed = controls["without transpose"]
 print(f"without the transpose the loss ends between {min(viewed):.2f} and {max(viewed):.2f}")
-print(f"with it, at {middle[2]:.2f} from {sum(loss < 0.01 for loss in by_heads[2])} of 8 seeds")
+print(f"with it, {sum(loss < 0.01 for loss in by_heads[2])} of 8 seeds end below 0.01")
 of_positions = controls["without transpose, by position"]
 print("without it, one seed, third position to eighth:", *(f"{loss:.1f}" for loss in of_positions[0]))
 assert min(viewed) > 0.5

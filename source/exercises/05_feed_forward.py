@@ -25,10 +25,10 @@ from transformer_lab import FeedForward
 # ## Question 1: the feed-forward layer
 # *5 points, difficulty 2 of 5, about 8 minutes*
 #
-# The lesson's function takes one token and knows only ReLU. Write `feed_forward(x, w_1, b_1, w_2, b_2, activation)` for any number
-# of texts and tokens at once, without a loop over them. `x (..., D)`, `w_1 (d_ff, D)`, `b_1 (d_ff,)`, `w_2 (D, d_ff)`,
-# `b_2 (D,)`; `activation` is any function of one tensor that works number by number. The output is as wide as `x`. No
-# dropout, no norm, no residual.
+# The lesson's function takes one token and knows only ReLU. Write `feed_forward(x, w_1, b_1, w_2, b_2, activation)`
+# for any number of texts and tokens at once, without a loop over them. `x (..., D)`, `w_1 (d_ff, D)`, `b_1 (d_ff,)`,
+# `w_2 (D, d_ff)`, `b_2 (D,)`; `activation` is any function of one tensor that works number by number. The output is
+# as wide as `x`. Nothing else happens to it: in particular, `x` is not added here.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -200,8 +200,8 @@ for make in (broken_a, broken_b, broken_c):
 # </details>
 # <details><summary>Hint 2: where to look</summary>
 #
-# How many numbers have the `p` of `layer.parameters()` with `p.ndim == 2`? What is the sum of two linear maps in a row at
-# $x$ and at $-x$? And which axis of `(B, T, 4 d_model)` is `dim=1`?
+# How many numbers have the `p` of `layer.parameters()` with `p.ndim == 2`? Add what two linear maps in a row give at
+# $x$ and at $-x$: what remains? And which axis of `(B, T, 4 d_model)` is `dim=1`?
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>

@@ -123,8 +123,8 @@ for seed in range(100):
     attention_only.append(gap(out))
     size = max(size, out.abs().max().item())
     with_layer.append(gap(stacked([*attentions[:5], FeedForward(2, 8)])))
-print("100 networks with random parameters, none of them trained.")
-print(f"How far f(0,0) + f(1,1) is from f(0,1) + f(1,0), which XOR wants to be {gap(xor[:, None]):.0f}:")
+print("100 networks with random parameters, none of them trained. f(a, b) is what a network answers.")
+print(f"XOR wants f(0,1) + f(1,0) to be {gap(xor[:, None]):.0f} more than f(0,0) + f(1,1). How far apart are they?")
 print(f"six attentions: {max(attention_only):.4f} at most (their outputs reach ≈ {size:.1f})")
 print(f"five attentions, one feed-forward layer: up to ≈ {max(with_layer):.1f}, so no longer tied to 0")
 assert max(attention_only) < 5e-5 and abs(size - 7.6) < 0.3
@@ -214,7 +214,8 @@ assert torch.equal(output, xor)
 # dot product and its bias make 1.7; the ReLU lets it through, and 1.7 times its column of W_2 is added to the output. For unit 34 they
 # make -1.6; the ReLU makes 0 of it, and the unit writes nothing.](figures/05_feed_forward_unit.svg)
 #
-# (A last bias, $b_2$, is written whatever fires. Rows and columns are those of PyTorch's `nn.Linear`.)
+# (A last bias, $b_2$, is written whatever fires. The matrices lie here as PyTorch's `nn.Linear` stores them. So we
+# write $W_1 x$, not $x W_1$ as in the lessons before.)
 #
 # ![Three of the ten English tokens, Sunday, November and 2, each in a row of its own. From left to right: its vector x of 64
 # numbers; an arrow up, W_1, b_1 and ReLU, to 256 hidden units, about half of them white, that is silent; an arrow down,
@@ -384,12 +385,12 @@ _ = figure.suptitle(
 # %% [markdown]
 # **An untrained model has its November unit too.** Among 256 random detectors there is nearly always one that happens
 # to agree with a given word better than with its rivals, and we went and looked for it. We chose the best of many and
-# then admired how good it was. Statisticians call this trap **multiple comparisons**. The diagonal shows how we
-# searched, among 256 units for each month. Such a count cannot tell what the model has learnt.
+# then admired how good it was. Statisticians call this trap **multiple comparisons**. Such a count cannot tell what
+# the model has learnt.
 #
-# So watching units is not enough. Let us do something to them. For each month we take not one favourite but five. (Some are
-# shared, so that makes 53 units, a fifth of the layer.) We silence them all: whatever comes in, they say 0. How many of 500
-# dates that were right will now be wrong?
+# So watching units is not enough. Let us do something to them. For each month we take not one favourite but five.
+# (Some are shared, so that makes 53 units, a fifth of the layer.) We silence them all: whatever comes in, they say 0.
+# How many of 500 dates will now come out wrong?
 
 # %%
 predict("05_feed_forward.months")
@@ -468,8 +469,8 @@ predict("05_feed_forward.months", actual="hardly any" if lost < 0.05 else "about
 # A fifth of the layer falls silent, with it the favourites of all months, and nothing happens, just as with as many
 # units drawn at random (the crosses). Yet the layer is needed: with all its units silent, two thirds of the dates go
 # wrong. (As in section 1 it is not the zeros: about as many go wrong when the layer says its average output instead.)
-# 160 favourites are missed a little more than as many random units, and about as much as in draws that prefer busy
-# units. Nor is any single unit needed: we have silenced each of the 256 by itself, and the last line shows the worst.
+# With 160 units silent, favourites are missed a little more than random units, and about as much as busy ones. Nor is
+# any single unit needed: we have silenced each of the 256 by itself, and the last line shows the worst.
 #
 # Perhaps a month is told by a pattern over many units, and each unit takes part in many patterns. That is called a
 # **distributed representation**. What we have seen is only which units this model can spare. So do not read a hidden unit
@@ -554,7 +555,7 @@ curves = {"ReLU": F.relu(z), "GELU": F.gelu(z), "SiLU": F.silu(z)}
 axes = plt.subplots(figsize=(7, 3))[1]
 for line, (name, curve) in zip(("-", "--", ":"), curves.items(), strict=True):
     axes.plot(z, curve, line, label=name)
-axes.set(xlabel="z", ylabel="act(z)", title="Three folds: all let a large z through as it is")
+axes.set(xlabel="z", ylabel="act(z)", title="Three folds: a large z passes almost unchanged")
 _ = axes.legend()
 
 # %% [markdown]

@@ -257,6 +257,7 @@ for part in ("nothing", "causal mask"):
         decode = lambda ids, memory: model.logits(model.decode(ids, memory=memory))  # noqa: E731
         shares[part] = sum(write(pair.source) == pair.target for pair in held_out) / len(held_out)
 decode = masked
+print(f"write, without the causal mask: {shares['causal mask']:.0%} of the dates are right")
 assert shares["nothing"] > 0.98 and 0.72 < shares["causal mask"] < 0.75
 
 # %% [markdown]

@@ -415,8 +415,9 @@ grade("15_bert.diagnose", diagnoses, repaired)
 # | all | 270 | 241 | 164 | 0.68 | 0.66 | 0.67 |
 # | mean | | | | 0.65 | 0.71 | 0.64 |
 #
-# Write `audit(row)`: for the name of a row, a string as it stands in the table, a pair of the name of the wrong column and the
-# number that belongs into its cell. A share may be rounded to two decimals. Each row counts for itself.
+# Write `audit(row)`: for the name of a row, a string as it stands in the table, a pair of the name of the wrong
+# column and the number that belongs into its cell. A share may be rounded to two decimals. Each row is marked by
+# itself.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

@@ -7,7 +7,7 @@
 # vector: a person, a place, it cannot know. In a BERT arrows from all seven words lead to it: a place, for it borders
 # something.](figures/15_bert_where.svg)
 #
-# A GPT writes, and whoever writes cannot look ahead: what comes next does not exist yet. But most of what we want
+# A GPT writes, and whoever writes cannot look ahead: what comes next does not exist yet. But much of what we want
 # from texts is not writing. Which paragraph of the manual answers my question? Who is mentioned in this letter? Is
 # this mail a complaint? Here the whole text is there from the start. A model that only looks back reads it like
 # somebody who covers the rest of the line with a hand.
@@ -261,14 +261,13 @@ predict("15_bert.wrong_word", actual=answer)
 # we trained for this page says `=` more often than the right word. The exercise never asked about a word that it
 # could see.
 #
-# So BERT covers in three ways, known as 80/10/10. Of the words that are asked for, 80 % become [MASK], 10 % become
+# So BERT covers in three ways, known as 80/10/10: of the words that are asked for, 80 % become [MASK], 10 % become
 # some random word, and 10 % stay as they are. Now any word might be wrong, and the model needs an opinion on all of
-# them. The figure shows what each part does. Without *random* words (80/0/20) the right word is expected in a wrong
-# one's place 0.09 of the time, against 0.78 with 80/10/10: whatever was visible and asked for had always been right.
-# Without words that *stay as they are* (80/20/0), whatever was visible and asked for had always been wrong. Now hide
-# a right word's twin, so that nothing else in the line speaks for it: the model believes only 0.08 of such words,
-# against 0.75. This is the model as it comes out of the exercise. Once all of BERT was trained further for a task,
-# its authors found 80/10/10 and [MASK] alone nearly alike.
+# them. The figure shows what each part does. Without *random* words (80/0/20) every visible word that was asked for
+# had been right, and the model seldom corrects a wrong one: 0.09 of the time, against 0.78 with 80/10/10. Without
+# words that *stay as they are* (80/20/0) every such word had been wrong, and the model seldom confirms a right one
+# whose twin is hidden: 0.08, against 0.75. This is the model as it comes out of the exercise. Once all of BERT was
+# trained further for a task, its authors found 80/10/10 and [MASK] alone nearly alike.
 #
 # </details>
 #
@@ -435,7 +434,7 @@ print(f"\nThe first hit by meaning, whole:\n{engine.search(question)[0].passage.
 record, recall = recorded("search_recall")["result"], experiment("search_recall").recall
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True)
 kinds = {"paraphrase": "35 in other words: meaning finds more",
-         "exact name": "15 with an exact name: words find more"}  # fmt: skip
+         "exact name": "15 with an exact name: words are 2 or 3 ahead"}  # fmt: skip
 for ax, (kind, title) in zip(axes, kinds.items(), strict=True):
     for number, (name, places) in enumerate([*record["ranks"].items()][:3]):
         values = [recall(places, k, kind) for k in (1, 5)]
@@ -464,8 +463,8 @@ for number in (4, 0, 6):
 # Far from its best: `What turns an ordinary def into something that hands out its results one after another?` puts
 # the passage on `yield` in place 155.
 #
-# **With exact names, words find more**: 12 of 15 in first place, and 9 by meaning. A rare name is a good clue, and
-# the search by words compares it letter for letter.
+# With exact names the search by words was ahead: 12 of 15 in first place, and 9 by meaning. With so few questions
+# this may be luck, though a rare name is a good clue, and words are compared letter for letter.
 #
 # So add the two scores, *both* in the figure. Among five there are now 14 of the 35 and all of the 15, but in first
 # place only 1 of the 35, where meaning had 5. Real search engines combine the two with more care than a sum; it is
@@ -479,9 +478,9 @@ for number in (4, 0, 6):
 # * `docs-bert`, trained on this very documentation, but only to fill gaps, has 0.08. It is also more than forty times
 #   smaller, and reads only the first 64 tokens of a passage. Any of the three may be the reason.
 #
-# So the trained word vectors alone bring 0.20, and the blocks above them the rest; without training (even of the word
-# vectors) the network brings next to nothing. We have not shown that the *pairs* are needed (Reimers and Gurevych
-# have), nor that reading both ways is: no control here has a causal mask. (The *first token* comes in section 8.)
+# So the trained word vectors alone are not enough, and neither is the network without training. We have not shown
+# that the *pairs* are needed (Reimers and Gurevych have), nor that reading both ways is: no control here has a causal
+# mask. (The *first token* comes in section 8.)
 #
 # And mind the language. MiniLM was trained on English. Of five German questions about five German texts it put the
 # right text first for one, and nothing complained. (The folded cells at the end of this section show this, and what
@@ -508,6 +507,8 @@ for way, note in texts.items():
 
 # %% jupyter={"source_hidden": true}
 answers = recorded("sources")["result"]
+found = sum(row["found"] == note[0] for row, note in zip(answers, sources.NOTES, strict=True))
+print(f"The search found the right note for {found} of {len(answers)} questions.")
 print(f"Right of all {len(answers)} questions (the note's key word, fixed beforehand, is in the answer):")
 for way, note in (("alone", "without a note"), ("right", "with the right note"), ("wrong", "with a wrong note")):
     print(f"{note:20} {sum(row['right'][way] for row in answers)}")
@@ -607,13 +608,15 @@ for words, *both in entities["said"]["same templates"][:1] + entities["said"]["n
         for kind, first, last, _ in names_in(tags):
             of_kind[kind].append(" ".join(words[first : last + 1]))
         print("   ", name, "; ".join(f"{kind} {', '.join(found)}" for kind, found in of_kind.items() if found))
+known = [run["known words"]["entities"] for run in recorded("known_words")["result"]]
+print(f"\neight templates of known words, three seeds: F1 {min(known):.2f} to {max(known):.2f}")
 
 # %% [markdown]
 # The first one, in a template that it knows, is perfect. In the second there is a place called *grew*. It has learnt
 # much about 18 sentences, and little about what a name is.
 #
-# Were only the *words* too new? In eight more templates, made only of words from the old ones, F1 is 0.32 to 0.36
-# (three seeds, `experiments/known_words.py`), still less than half of 0.82. So known words are not enough.
+# Were only the *words* too new? In eight more templates, made only of words from the old ones, F1 is 0.32 to 0.36,
+# still less than half of 0.82. So known words are not enough.
 #
 # What would help? Perhaps a model that knew English before it saw the first template. That is lesson 16.
 #

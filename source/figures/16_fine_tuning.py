@@ -75,7 +75,7 @@ def methods() -> Drawing:
     drawing.text(
         24,
         434,
-        "grey: the block's old matrices, which stay as they were. (All five have the norms of the first.)",
+        "grey: the block's old matrices, which stay as they were. (Norms are drawn in the first only.)",
         12,
         QUIET,
         "left",

@@ -115,11 +115,10 @@ _ = ax.legend(loc="lower left")
 # Minire`, MiniLM still has 0.57 and 0.45, and the control stays below 0.2 (three seeds).
 #
 # Now the question of this lesson: must all of its 22 million numbers change? Suppose we leave every one as it is, and
-# put two thin matrices next to each of those that make the queries and the values of a block. This is **LoRA**, and
-# section 3 opens it. With the new head that makes 76,423 numbers to learn: one for every three hundred that were free
-# to change before. The sentences and the number of steps are the same; the learning rate is one that suits LoRA. How
-# will it do on the six new templates, compared with the model in which everything was tuned? Run the cell, and click
-# your guess.
+# put two thin matrices next to each matrix that makes queries or values. This is **LoRA**, and section 3 opens it.
+# With the new head that makes 76,423 numbers to learn: one for every three hundred that were free to change before.
+# The sentences are the same; the learning rate is one that suits LoRA. After 120 steps (recorded), how will it do on
+# the six new templates, compared with the model in which everything was tuned? Run the cell, and click your guess.
 
 # %%
 predict("16_fine_tuning.how_few")
@@ -134,13 +133,14 @@ for what, task in (("everything", whole), ("LoRA", narrow)):
     print(f"{what:10} " + ", ".join(f"{kind}: {score:.2f}" for kind, score in task.evaluate().items()))
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-means = {
-    method: sum(run["new templates"] for run in kept[method]["runs"]) / len(kept[method]["runs"])
-    for method in ("from scratch", "everything", "lora")
-}
-print("Recorded, after 120 steps, the mean of the seeds, on new templates:")
-print("    " + ", ".join(f"{method.replace('lora', 'LoRA')} {score:.2f}" for method, score in means.items()))
-gap = means["lora"] - means["everything"]
+means = {}
+print("Recorded, after 120 steps, the mean of the seeds:")
+for kind in ("new templates", "other templates"):
+    for method in ("from scratch", "everything", "lora"):
+        scores = [run[kind] for run in kept[method]["runs"]]
+        means[kind, method] = sum(scores) / len(scores)
+        print(f"    {kind:16} {method.replace('lora', 'LoRA'):12} {means[kind, method]:.2f}")
+gap = means["new templates", "lora"] - means["new templates", "everything"]
 predict("16_fine_tuning.how_few", actual="much worse" if gap < -0.1 else "better" if gap > 0.05 else "about as well")
 
 # %% [markdown]
@@ -238,8 +238,8 @@ _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 #
 # Or would any large part of the change have done? As a rival, throw away the one largest piece, and keep all 383
 # others. They hold 72 % of the energy, a little more than the eight, but reach only 0.46 where the eight reach 0.67
-# (in this order with each seed). So size alone does not explain what the eight do. (With 30 % of the energy or less,
-# neither way gets beyond 0.16.)
+# (in this order with each seed). So size alone does not explain what the eight do. (Below 60 % of the energy neither
+# way is far ahead.)
 #
 # How little was needed, then? Of each matrix's change you can throw away 376 of 384 pieces, and whatever else changed
 # below the head, and keep the score.
@@ -378,8 +378,8 @@ _ = axes[0].set_title("six new templates"), axes[1].set_title("sixteen other tem
 # that biases are best.
 #
 # And more is not always better. The last block has 23 times as many numbers as LoRA, and is behind it with every seed
-# and on both tests: many numbers at the top did worse than few in every block. (That is not enough, either: prefix
-# has as many as LoRA, in every block too, and is no better than the last block.) The head alone, which changes
+# and on both tests: many numbers at the top did worse than few in every block. (Nor is it enough to be in every
+# block: prefix is, with as many numbers as LoRA, and is no better than the last block.) The head alone, which changes
 # nothing in the vectors, gets two thirds to three quarters as far as everything: that much can be read off the old
 # vectors as they are.
 #
@@ -576,9 +576,9 @@ for run in ("before", "answer only"):
 # %% [markdown]
 # It has an answer for everything, in the voice of the manual. Is the voice all that it learnt?
 #
-# The true answers of all thirty functions have become likelier: 2.89 nats a token instead of 3.69. Has it learnt about
-# them? The control is the same answers after *other* questions. They have become likelier as well, 4.12 instead of
-# 4.55. **More than half of the gain remains when question and answer do not belong together. That much is form.**
+# The true answers of all thirty functions have become likelier: 2.89 nats a token instead of 3.69. Has it learnt
+# about them? The control is the same answers after *other* questions. They have become likelier as well, 4.12 instead
+# of 4.55. **About half of the gain remains when question and answer do not belong together. That much is form.**
 #
 # The rest is no new knowledge of these functions either, for the 300 pairs said nothing about them. Perhaps it makes
 # better use of the words in a name (`listmailcapfiles`), or of what it knew before. To test for new facts you would

@@ -145,19 +145,18 @@ counted = recorded("tables")["result"]["characters"]
 lengths = [int(n) for n in counted]
 bits, quotes = ([[one[key] for one in runs] for runs in counted.values()] for key in ("bits", "quoted"))
 means = [sum(one) / len(one) for one in bits]
-best, of_context = lengths[means.index(min(means))], "n (context of n - 1 characters)"
+before, of_context = [n - 1 for n in lengths], "characters of context"
+best = before[means.index(min(means))]
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
-left.plot(lengths, means)
-right.plot(lengths, [100 * sum(one) / len(one) for one in quotes])
-for n, some, others in zip(lengths, bits, quotes, strict=True):
+left.plot(before, means)
+right.plot(before, [100 * sum(one) / len(one) for one in quotes])
+for n, some, others in zip(before, bits, quotes, strict=True):
     left.plot([n] * len(some), some, "o", color="grey", alpha=0.5)
     right.plot([n] * len(others), [100 * one for one in others], "o", color="grey", alpha=0.5)
-left.set(
-    title=f"Held-out text: best with {best - 1} characters of context", xlabel=of_context, ylabel="bits a character"
-)
+left.set(title=f"Held-out text: best with {best} characters of context", xlabel=of_context, ylabel="bits a character")
 right.set(title="The longer the context, the more it quotes", xlabel=of_context, ylabel="% of what it writes is quoted")
-assert 4 <= best <= 6 and means[-1] > min(means) + 0.3
+assert 3 <= best <= 5 and means[-1] > min(means) + 0.3
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 why = recorded("long_contexts")["result"]
@@ -169,15 +168,15 @@ added = {name: sum(bits for sort, bits in mean["bits that n = 12 adds"].items() 
 
 ax = plt.subplots(figsize=(7, 3.2))[1]
 for name, key in rules.items():
-    ax.plot(range(3, 13), [mean[key][str(n)] for n in range(3, 13)], "o-", label=name)
+    ax.plot(range(2, 12), [mean[key][str(n)] for n in range(3, 13)], "o-", label=name)
 ax.set(title="Smoothed in another way, the curve does not rise", xlabel=of_context, ylabel="bits a character")
-ax.set_xticks(range(3, 13))
+ax.set_xticks(range(2, 12))
 _ = ax.legend()
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
 # output differs from one Python to the next
 print("' standard m' was followed by", re.findall(" standard m(.)", training))
-print("Bits a character that n = 12 adds to n = 5, by its context")
+print("Bits a character that a context of 11 adds to one of 4")
 for name, amount in added.items():
     print(f"    {name:25}{amount:+.2f}")
 assert added["counted, others followed"] > 0.8 and abs(added["never counted"]) < 0.01
@@ -240,9 +239,10 @@ assert 0.02 < len(unknown) / len(words) < 0.3
 #
 # ## 3. Byte-pair encoding, with a finger
 #
-# Begin with letters. Find the pair of neighbours that occurs most often, and make it one piece. Count again, with the new
-# piece. Stop when you have enough pieces. That is **byte-pair encoding**, BPE. It was invented in 1994 to compress files, and
-# it is still how the vocabularies of GPT, Llama and SmolLM2 are made. Follow it with a finger on six words:
+# Cut each word into letters; a space belongs to the word after it. Find the pair of neighbours within words that
+# occurs most often, and make it one piece. Count again, with the new piece. Stop when you have enough pieces. That is
+# **byte-pair encoding**, BPE. It was invented in 1994 to compress files, and it is still how the vocabularies of GPT,
+# Llama and SmolLM2 are made. Follow it with a finger on six words:
 #
 # ![The text "sing ring string spring in inn", letter by letter, 30 tokens. Merge 1 joins i and n, in six places, 24 tokens
 # are left. Merge 2 joins in and g, 20 tokens. Merge 3 joins r and ing, 17 tokens. Merge 4 joins a space and in, 15
@@ -367,8 +367,8 @@ for follows in " (,":
     print(f"{longest + follows!r:14}", apply_merges(longest + follows, joined))
 
 # %% [markdown]
-# These are the pieces that hold a space or end in one: `e `, `s `, ` the ` and in the end even `of the `. Now a word
-# is one token before a space and something else before a bracket, as the last lines show.
+# Many pieces now end in a space, and one, `of the `, is two words. So a word is one token before a space, and
+# something else before a bracket, as the last lines show.
 #
 # **Special tokens.** A tokenizer has a few tokens that stand for no text: the end of a text, `[EOS]`, or padding. What
 # if a user *types* `[EOS]`?
@@ -536,8 +536,8 @@ for word in (" November", " seven", " walked", " Python"):
 print("in a random table, beside November:", ", ".join(neighbours(untrained, " November")))
 
 # %% [markdown]
-# Months stand next to months, numbers next to numbers, and ` python` next to ` Python`, though their ids have nothing to do
-# with each other.
+# Months stand next to months, numbers next to numbers, and ` python` next to ` Python`; in a random table they do
+# not.
 #
 # So a row holds meaning. Does it hold spelling too? Let a **linear probe** look. It has a weighted sum of the row's
 # numbers for each letter of the alphabet, and names the letter whose sum is largest; the weights are fitted to other
@@ -604,10 +604,10 @@ Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 # much, and half as much fits into what the model can read at once. The Chinese text has half as many characters as the
 # English one, and one and a half times as many tokens.
 #
-# Where does the price come from: the language, whose characters have two or three bytes, or the text that the merges
-# were learnt from? The control is a vocabulary of 1,000 for each language, learnt from that language. (Dates will not do
-# here: they are made of a few dozen words, and each would soon be one token.) So take names of languages and countries,
-# three quarters of them to learn from and the others to be cut:
+# Where does the price come from: the script, whose characters have two or three bytes, or the text that the merges
+# were learnt from? The control is a vocabulary of 1,000 for each language, learnt from that language. (Dates will not
+# do here: they are made of a few dozen words, and each would soon be one token.) So take names of languages and
+# countries, three quarters of them to learn from and the others to be cut:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one version of the names to the next
@@ -630,10 +630,10 @@ assert len(smol_tokenizer.tokenizer.pre_tokenizer.pre_tokenize_str("पनाम
 # **For Russian and Chinese it was the text.** In vocabularies of their own, all of the same small size, they cost
 # about as much as English or German.
 #
-# **For Hindi it was only a part.** Hindi has become cheaper too, and still costs far more than English. Look at its
-# tokens: *Panāmā* falls into *pan*, *ā*, *m*, *ā*. Its vowel signs, written around a consonant, do not count as letters, so the
-# rule that cuts a text into words cuts Hindi words *before* any merge is learnt. SmolLM2's tokenizer has such a rule too. Cut
-# at spaces only, Hindi names cost no more than English ones.
+# **For Hindi that is only half the story.** Hindi has become cheaper too, and still costs far more than English. Look
+# at its tokens: *Panāmā* falls into *pan*, *ā*, *m*, *ā*. Its vowel signs, written around a consonant, do not count
+# as letters, so the rule that cuts a text into words cuts Hindi words *before* any merge is learnt. SmolLM2's
+# tokenizer has such a rule too. Cut at spaces only, Hindi names cost no more than English ones.
 #
 # So a tokenizer can be unfair in two places: in what it has read, and in a rule that somebody wrote with another script
 # in mind.
@@ -784,8 +784,8 @@ print("--- SmolLM2 ---", smol_tokenizer.decode(by_network), sep="\n")
 #
 # ## Takeaways
 #
-# * A language model gives a probability to everything that may come next. A table of counts is one. Its text looks
-#   better the more it quotes; the measure is the surprise at new text, in bits a character.
+# * A language model gives a probability to everything that may come next. A table of counts is one. Its text may look
+#   good because it is quoted; the measure is the surprise at new text, in bits a character.
 # * Byte-pair encoding joins the most frequent pair, again and again; a new word is cut by rank. If it begins with
 #   bytes, nothing is unknown to it. Rare words cost more tokens, and so may other languages.
 # * An id holds no letters. What a model knows about them it has learnt, and unevenly. Where it fails, ask again with

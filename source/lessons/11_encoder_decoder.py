@@ -96,17 +96,17 @@ print(f"all words right, in any order: {words}")
 # ## 2. All in one vector
 #
 # What does the encoder hand over? In the first of these models it was *one vector*. Those models read with a
-# recurrent network, a loop that carries a single vector from word to word, and its last state was all that the
-# decoder ever saw of the source. Our model can imitate that: it hands over the mean of the encoder's vectors (left)
-# instead of all of them (right). Everything else stays as it is.
+# recurrent network, a loop that carries a single vector from word to word. The vector that came out after the last
+# word was all that the decoder ever saw of the source. Our model can imitate that: it hands over the mean of the
+# encoder's vectors (left) instead of all of them (right). Everything else stays as it is.
 #
 # ![Two panels with the translator's own vectors for "November 22, 2026". Left: the eight vectors are drawn together into one,
 # their mean, and one thick arrow leads from it to the decoder. Right: eight arrows lead from the eight vectors to the
 # decoder.](figures/11_encoder_decoder_memory.svg)
 #
-# We train both kinds on the dates of Part I, from the same first weights and with the same batches. After 400 steps the model
-# that hands over everything has nearly all dates right. The model with one vector gets three times as many steps. What share
-# of the dates has it right after 1200?
+# We train both kinds on the dates of Part I, from the same first weights and with the same batches. After 400 steps
+# the model that hands over everything has nearly all dates right. The model with one vector gets three times as many
+# steps. After 1200 steps, what share of the dates does it get right?
 
 # %%
 predict("11_encoder_decoder.one_vector")
@@ -144,8 +144,8 @@ predict("11_encoder_decoder.one_vector", actual=reached)
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# **It learns, only far more slowly** (left; each line is one of five models of its kind). The models with the full memory
-# pass 90 % of the dates after 150 to 200 steps, those with one vector after 800 to 1000.
+# **It learns, only far more slowly** (left; each line is one of five models of its kind). The models with the full
+# memory reach 90 % after 150 to 200 steps, those with one vector after 800 to 1000.
 #
 # **Longer lists fail** (right). There is not much in a date: 73,000 days are about 16 bits. So we let the same two kinds of
 # model copy lists of random symbols, drawn from twenty different ones. Lists of 4 to 24 symbols are 17 to 104 bits. With 4
@@ -154,8 +154,9 @@ predict("11_encoder_decoder.one_vector", actual=reached)
 #
 # </details>
 #
-# So one vector can carry a date, but it takes long to learn how. A list of twelve symbols was too much for it in our
-# 1500 steps. (Cho et al. saw in 2014 how translations through one vector went bad as sentences grew longer.)
+# So one vector can carry a date, but our models took long to learn how. A list of twelve symbols was too much for one
+# vector in our 1500 steps. (Cho et al. saw in 2014 how translations through one vector went bad as sentences grew
+# longer.)
 #
 # ## 3. The memory
 #
@@ -231,8 +232,9 @@ for text, column in zip(watched, zip(*diary.values(), strict=True), strict=True)
         before = written
 
 # %% [markdown]
-# First it learns what German numbers look like, and then which number is meant. It does not always get there: in our run two
-# of the three are still wrong at the end, and 72 has become 72,072.
+# At step 0 it mixes the two languages, for they share one vocabulary. Then it learns what German numbers look like,
+# and later which number is meant. It does not always get there: in our run two of the three are still wrong at the
+# end, and 72 has become 72,072.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: why does 72 become 72,072?
@@ -296,7 +298,7 @@ after = {name: (hits & later).sum().item() / later.sum().item() for name, hits i
 forced, free = right
 print(f"                               {forced:17}{free}")
 print(f"entirely right, of 300         ≈ {entirely[forced]:<15}≈ {entirely[free]}")
-print(f"right after a mistake          ≈ {after[forced]:<15.0%}≈ {after[free]:.0%}")
+print(f"after a mistake, pieces right  ≈ {after[forced]:<15.0%}≈ {after[free]:.0%}")
 assert entirely[forced] == entirely[free]
 assert 0 < entirely[free] < 300
 assert after[forced] > 0.5
@@ -457,7 +459,8 @@ print("numbers translated right:", *(f"{run['exact match']:.0%}" for run in alig
 #
 # So **hide** one English token from the row that writes a piece, and let the other weights share what it had. We hide
 # the **gold** token, which the piece translates; or the row's **favourite**, the token with its largest weight; or,
-# as a control, **another** token, drawn from the rest. How many digits and tens are still written right?
+# as a control, **another** token, drawn from the rest. We do this in one row of each number, drawn at random. How
+# many digits and tens are still written right?
 
 # %% jupyter={"source_hidden": true}
 table = [("hidden:", "nothing", "gold", "favourite", "another", "(rows)"), ("---",) * 6]
@@ -487,8 +490,9 @@ Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 # memory. Take one vector from it, put it in the same place of the first memory, and leave everything else as it was. If
 # the row now writes the *other* word, this one vector is enough to turn it.
 #
-# We test all rows that write a digit or a ten, provided that the model gets them right and would write another word from
-# the whole second memory. Where a row looks at gold, the exchange agrees with hiding (five models together):
+# Now we test every row that writes a digit or a ten, provided that the model gets it right and would write another
+# word from the whole second memory. Where a row looks at gold, the exchange agrees with hiding (five models
+# together):
 
 # %% jupyter={"source_hidden": true}
 print("The other word comes out, if this vector is exchanged:")
@@ -536,9 +540,9 @@ predict(
 # weight on average. An exchange changes the key too, and so it changes where the row looks.
 #
 # **Why could it be hidden, then?** Hiding takes away one reason *for* a word, and what remains may be reason enough:
-# another vector, or mere habit. Here it is often habit, for 89 of the hundred rows write the same word, *neunzig*. Hide
-# the gold token *and* take all the other vectors from the other number, so that nothing in the memory says the old word
-# any more: in 59 rows it is written all the same. An exchange asks more, for it puts in a reason *against* the word.
+# another vector, or mere habit. Here it is often habit. Hide the gold token *and* take all the other vectors from the
+# other number, so that nothing in the memory says the old word any more: in 59 rows it is written all the same. (In
+# 89 of the hundred that word is *neunzig*.) An exchange asks more, for it puts in a reason *against* the word.
 #
 # </details>
 

@@ -200,6 +200,7 @@ predict("12_decoding.width", actual=answer)
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one CPU to the next
+# length_penalty=0.0: the score is the plain sum
 found = widths.translate_ids(model, tokenizer, [pair.source for pair in pairs], beams=8, length_penalty=0.0)
 totals, _ = widths.log_probs(task, pairs, found)
 right, _ = widths.log_probs(task, pairs, widths.right_ids(task, pairs))
@@ -229,8 +230,8 @@ for steps, runs in longer.items():
 
 # %% [markdown]
 # For 6.1 % of the dates (81.0 less 74.9) greedy decoding had missed a *right* text that the model liked better. With
-# 64 beams no such error is left, and yet of a hundred dates only 2.8 more come out right. A likelier text is not yet
-# a right one. Eighty more steps of training do far more than all those beams.
+# 64 beams no such error is left, and yet of a hundred dates only 2.8 more come out right: the wider search also finds
+# wrong texts that are likelier still. Eighty more steps of training do far more than all those beams.
 #
 # Systems that translate whole sentences used four to ten beams for years. But people noticed something odd: with
 # *more* beams, the translations got worse (Koehn and Knowles 2017).
@@ -265,7 +266,7 @@ for ax, key, title in (
 axes[1].axhline(sum(run["tokens"] for run in menus["right"]) / 5, color="grey", linestyle=":")
 _ = axes[1].text(1, sum(run["tokens"] for run in menus["right"]) / 5 - 0.6, "the right ones", fontsize=8, color="grey")
 _ = figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-_ = figure.suptitle("More beams, five seeds (line: mean): by the sum, better scores, shorter texts, lower chrF")
+_ = figure.suptitle("Searched by the sum, more beams: better scores, shorter texts, lower chrF (5 seeds, line: mean)")
 
 # %% jupyter={"source_hidden": true}
 again = {name: chrf(said[name], said["wanted"]) for name in ("greedy", "32 beams", "32 beams, penalty 1")}
@@ -313,8 +314,8 @@ for name in ("the manual", "greedy", "8 beams"):
 
 # %% [markdown]
 # Greedy decoding says the same line again and again, with another number. The eight beams build a name that will not
-# end. (Only three of the eight beams' fifteen texts repeat themselves more.) And this is the worst of the greedy
-# texts, with the eight beams' second worst:
+# end. (Only three of their fifteen texts repeat themselves more than this one.) Here is the passage on which greedy
+# decoding repeats itself most, and eight beams second most:
 
 # %% jupyter={"source_hidden": true}
 worst = max(range(15), key=lambda n: texts["greedy"]["repeated"][n])
@@ -327,7 +328,7 @@ for name in ("greedy", "8 beams"):
 # %% [markdown]
 # Before you look for a bug, ask the model. Let it score the fifteen texts that eight beams have found, and the
 # fifteen that stand in the manual, and take the probability of a token (the geometric mean: $e$ to the mean of $\log
-# p$). How many times as high is it in the eight beams' texts? Run the cell, and click your guess.
+# p$). In the eight beams' texts, how many times as high is it as in the manual? Run the cell, and click your guess.
 
 # %%
 predict("12_decoding.person")
@@ -569,10 +570,9 @@ for steps, runs in longer.items():
 
 # %% [markdown]
 # A single draw (at temperature 1) loses many dates that greedy decoding gets right, though a smaller share of them
-# after more training. And the vote gets nearly all of them back, at 32 times the cost. Here the text *is* the answer, so the
-# one that is drawn most often is, in the long run, the likeliest one, and the vote is a rough search for it. (Where a model
-# first writes how it gets to its answer, one votes on the last line only, and many ways may lead to the same one. That
-# is *self-consistency*, and no search for one text does it.)
+# after more training. And the vote gets nearly all of them back, at 32 times the cost. Here the text *is* the answer,
+# so the one that is drawn most often is, in the long run, the likeliest one, and the vote is a rough search for it.
+# (Where a model first writes how it gets to its answer, one votes on the answer alone. That is *self-consistency*.)
 #
 # So for dates: **where one answer is right, do not draw once. Take greedy decoding or a search, or vote if you can only
 # draw.** Where many are right, draw. Between the two lies a temperature below 1, and programs that write code or answer
@@ -771,10 +771,10 @@ assert len({tuple(row) for row in answers.tolist()}) > 1
 #   shorter and lost chrF. Score the right answer too, and see whose fault a mistake was.
 # * The likeliest text is not a typical one. SmolLM2 gave the texts of its own searches far higher scores than a
 #   person's, loops and all.
-# * Where one answer is right, do not draw once: take greedy decoding or a search, or vote if you can only draw. Where many are
-#   right, draw; how much of the tail to cut off depends on the task.
-# * Measure what you want: right answers, where there are right ones; repetition, where there are none. A model's own
-#   score does not measure quality.
+# * Where one answer is right, do not draw once: take greedy decoding or a search, or vote if you can only draw. Where
+#   many are right, draw; how much of the tail to cut off depends on the task.
+# * Where there are right answers, count them. Where there are none, count at least the faults that can be counted,
+#   such as repetition. A model's own score does not measure quality.
 #
 # **Papers.** Sutskever, Vinyals, Le (2014), [arXiv:1409.3215](https://arxiv.org/abs/1409.3215): beam search for
 # networks that translate. Koehn and Knowles (2017), [arXiv:1706.03872](https://arxiv.org/abs/1706.03872): more beams,

@@ -395,9 +395,9 @@ grade("09_block.count_parameters", count_parameters)
 #
 # Three assemblies, each with one fault, and all different. They run, give the right shapes, and can be trained; what
 # each is meant to be stands in its first line. For each assembly, pick its fault from the first table, and from the
-# second the observation that is true of this one, and false of the other two and of what they are meant to be (write
-# the tests that you need into a cell of your own). Both tables offer more than is needed. Write the words as they
-# stand there, in quotation marks (capital letters do not matter).
+# second the observation that is true of this one, false of the other two, and false of all three once they are right
+# (write the tests that you need into a cell of your own). Both tables offer more than is needed. Write the words as
+# they stand there, in quotation marks (capital letters do not matter).
 #
 # | fault | what it means |
 # |---|---|

@@ -486,9 +486,10 @@ grade("10_tokens.per_character", per_character)
 # | `c` | The rows hold last letters, and not only the grammar of plurals and the like: the probe reads 46 % off. |
 # | `d` | Asked for the third letters of sixty words, Owl names 30 %. Its answers have to do with the words. |
 #
-# For each claim choose the *one* probe or count that could have refuted it: that comes out one way if the claim is true, and
-# clearly otherwise if it is false. The others come out the same in both cases. Then say what it did: `"refuted"`, or `"stands"`
-# (which is not to say that the claim is proved). Differences of five in a hundred are no accident here.
+# For each claim choose the *one* probe or count that could have refuted it: the one that comes out one way if the
+# claim is true, and clearly otherwise if it is false. The others come out the same in both cases. Then say what it
+# did: `"refuted"`, or `"stands"` (which is not to say that the claim is proved). Differences of five in a hundred are
+# no accident here.
 #
 # | what was tried | what came out |
 # |---|---|

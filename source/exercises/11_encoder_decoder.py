@@ -280,7 +280,7 @@ grade("11_encoder_decoder.greedy", greedy)
 # has been trained *without* these faults; `read` is its decoder, opened, so that its two masks can be left out.
 #
 # For each of them, pick its fault from the first table, and from the second the observation that is true of this one
-# and of no other here, a right translator included: the cell after them prints a few symptoms, the rest you find out
+# and of no other here, nor of a right translator. The cell after them prints a few symptoms, the rest you find out
 # with inputs of your own. Both tables offer more than is needed. Write the words as they stand there, in quotation
 # marks (capital letters do not matter).
 #

@@ -78,16 +78,17 @@ translator
 #
 # ## 3. What is inside
 #
-# Each token that the model knows has a number, its id; and each id has a row in a table of learnt numbers, the
-# **vector** from which the model starts:
+# Each token that the model knows has a number, its id. Each id has a row in a table of learnt numbers, the
+# **embedding**; the row is the **vector** from which the model starts:
 #
 # ![Sunday, November 22, 2026 as a text, as ten tokens (Sunday, comma, November, 2, 2, comma, 2, 0, 2, 6), as their ids (40, 8,
 # 20, 5, 5, 8, 5, 6, 5, 15), and as ten vectors, of which the first 8 of 64 numbers are shown, the darker, the
 # further from 0. Equal tokens have equal vectors.](figures/00_start_here_tokens.svg)
 #
-# Now look at the first drawing again. Its left half, the *encoder*, reads the English; its right half, the *decoder*, writes the
-# Chinese. Each is a pile of **blocks**, built alike, each with numbers of its own. A token's vector goes in at the bottom, and
-# every block changes it:
+# Now look at the first drawing again. Its left half, the *encoder*, reads the English; its right half, the *decoder*,
+# writes the Chinese. Each is a pile of **blocks**, built alike, each with numbers of its own. A token's vector goes
+# in at the bottom, and at the top of the decoder it gives each possible next token a score. In between, every block
+# changes it:
 #
 # * In an **attention** the token looks at other tokens and takes something over from them, through four heads at
 #   once. (The decoder has a second one, the *cross*-attention: there the tokens written so far look at the English
@@ -121,8 +122,8 @@ translator
 #   latest;
 # * the *layer norm*: it brings vectors to one size, and what a vector says might lie in its direction.
 #
-# One of the three is badly missed. Which? Make your guess before you go on: run the cell, and click a part. (The cell after
-# it takes a few seconds.)
+# One of the three is missed far more than the others. Which? Run the cell, click a part, and only then run the three
+# cells below it. (The first takes a few seconds.)
 
 # %%
 from transformer_lab.grading import guessed, predict
@@ -181,7 +182,7 @@ predict("00_start_here.part_off", actual=most_missed)
 # <details><summary>And why has one part two bars? A riddle</summary>
 #
 # In our test the model reads everything again, English and Chinese, before it writes the next token. Without its
-# causal mask it gets three dates in four right, and writes our own as `202年111月22日星期日`. But programs that write
+# causal mask it gets three dates in four right, and writes our date as `202年111月22日星期日`. But programs that write
 # usually save work: they *keep* what has been computed for the tokens already written, and compute only the newest.
 # Do that, and the same model, with the same part missing, does not lose a single date. Why does a model that keeps
 # its old work not miss the causal mask? Think about it; lesson 03 has the answer.
@@ -226,8 +227,8 @@ course_home()
 #
 # You will build the thing in the first drawing. In the map below, Part I builds its parts, from the inside out, and
 # puts them together in lesson 09. Part II builds whole models, and explains the two ends of the map (lessons 10 and
-# 12, in grey). The block in the map is the kind in use today. (Our translator's is the one of 2017, with its layer
-# norms after the parts; lesson 07 compares the two.)
+# 12, in grey). The map shows the block in use today. (Our translator has the block of 2017, with the layer norms
+# after the parts; lesson 07 compares the two.)
 #
 # ![The map of the course. One block of a Transformer with the lesson that builds each part: embedding, 10; positions, 08; layer
 # norm, 07; attention, 02, with masks, 03, and heads, 04; residual, 06; feed-forward, 05; the block, 09; decoding, 12. Part II:

@@ -317,8 +317,8 @@ print("all three ways give the shape", tuple(looped.shape))
 #
 # ## 5. How large is a score?
 #
-# The upper end of the translator gives scores. How large are they before anything has been learnt? A score is a dot
-# product: here, a sum of 64 products. How large does a sum of many random numbers get?
+# How large are the translator's scores before it has learnt anything? (Attention is built on such scores, too: lesson
+# 02 needs the answer.) A score is a sum of 64 products. So how large does a sum of many random numbers get?
 #
 # "How large" needs a measure. The **mean** says nothing, because plus and minus cancel. So square first: the
 # **variance** is the mean squared distance from the mean. Its root, the **standard deviation**, is the size of a
@@ -364,8 +364,8 @@ predict("01_toolkit.copies", actual=str(nearest))
 #
 # And the scores of a fresh translator? Their standard deviation is about 1, not 8: the numbers of its last vector
 # have a variance of about 1 ([lesson 07](07_layer_norm.ipynb) shows why), and those of its table are drawn with
-# variance 1/64. Variances of independent numbers with mean 0 multiply, so each product has variance 1/64, and the sum
-# of 64 has variance 1.
+# variance 1/64. Multiply two independent numbers with mean 0, and their variances are multiplied too: each product
+# has variance 1/64, and the sum of 64 of them has variance 1.
 
 # %% jupyter={"source_hidden": true}
 spreads = []
@@ -651,7 +651,7 @@ for n_calls in (1, 2):
 # * *about 0*: it has seen all its texts, so in the end it can know each next character;
 # * *about 1.1*: whoever knows how dates are written still cannot know which of the 73,049 days it will be, and pays
 #   $\ln 73049$ nats for its ten characters;
-# * *about 2*: as much as for a choice among seven characters ($\ln 7 = 1.95$).
+# * *about 2*: one character tells so little that about seven may still follow ($\ln 7 = 1.95$).
 #
 # Which is it, for a table that sees one character? Run the cell, and click your guess.
 
@@ -699,10 +699,10 @@ predict("01_toolkit.minimum", actual={0: "about 0", nobody: "about 1.1", 2: "abo
 # each character the share with which it *was counted* there. The loss of that, 1.96 nats, is the **conditional
 # entropy** of the counts, and training finds it without counting.
 #
-# A model that looks further back can do better; how a model looks is the subject of lesson 02. Could one that knew all 5,000 texts
-# by heart get to 0? No: it cannot know which of them comes, and pays $\ln 5000$ nats for the ten characters, 0.85 for each. And
-# on fresh dates, 73,049 days of which each is as likely as any other, every model pays, on average, at least $\ln 73049$ nats:
-# 1.12 for each. Know the minimum, if you can, before you judge a loss.
+# A model that looks further back can do better. Could one that knew all 5,000 texts by heart get to 0? No: it cannot
+# know which of them comes, and pays $\ln 5000$ nats for the ten characters, 0.85 for each. And on fresh dates, 73,049
+# days of which each is as likely as any other, every model pays, on average, at least $\ln 73049$ nats: 1.12 for
+# each. Know the minimum, if you can, before you judge a loss.
 #
 # </details>
 #

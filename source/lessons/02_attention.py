@@ -62,9 +62,9 @@ print(f"{whole:.1%} of the dates are right")
 # * **four times too large**;
 # * **four times too small**.
 #
-# You know the second one: it is lesson 00's "without scale", and about two dates in three survived it. Within any one
-# attention, the last two leave the order of the scores as it was. So which of these two hurts more? Run the cell, and click
-# your guess.
+# You know the second one: lesson 00's "without scale" left out a division by 4, and about two dates in three survived
+# it. Within any one attention, the last two leave the order of the scores as it was. So which of these two hurts
+# more? Run the cell, and click your guess.
 
 # %%
 predict("02_attention.break_scale")
@@ -310,8 +310,8 @@ assert difference < 1e-5
 print("the model's weights and ours differ by less than 0.00001")
 
 # %% [markdown]
-# No loop is left. Here are all the weights of our head, one row for each token that is written (in Latin letters; *xīngqīrì*
-# is Sunday, and `[EOS]` the sign for the end):
+# Here are all the weights of our head, one row for each token that is written (in Latin letters; *xīngqīrì* is
+# Sunday, and `[EOS]` the sign for the end):
 
 # %% jupyter={"source_hidden": true}
 rows = ["2", "0", "2", "6", "nián", "1", "1", "yuè", "2", "2", "rì", "xīngqīrì", "[EOS]"]
@@ -349,8 +349,8 @@ for d in widths:
 # Does it matter? In section 1 we changed scores that a trained model was used to. Now we ask whether a *fresh* model
 # can learn to look. Two measurements say how it starts. **Entropy** says how evenly a query spreads its weight: 0 if
 # one key takes all, $\ln 32 = 3.47$ if 32 keys share equally. The **gradient** at a score says how much the loss
-# would change if this score moved a little: near 0, nothing tells the model to look there more, or less. The
-# gradient's **median** size, over many queries and all their keys, stands for an ordinary score. Draw `q` and `k` at
+# would change if this score moved a little: near 0, nothing tells the model to look there more, or less. We take the
+# **median** of its size over many queries and all their keys: the gradient at an ordinary score. Draw `q` and `k` at
 # random, divide by *nothing*, and let $d$ grow. What happens to the gradient at an ordinary score? Run the cell, and
 # click your guess.
 
@@ -632,7 +632,7 @@ for name, silenced, sign in (("The first digit is 1", is_first, one), ("月 foll
 # %% [markdown]
 # <details><summary>Why? Open when you have read the lines</summary>
 #
-# What does the model write when it sees no English?
+# What does the model write in a row that cannot look at the English?
 #
 # * **After the year** habit says 年, and that is always right. This row has no need to look, whatever its weights
 #   show.
@@ -640,7 +640,7 @@ for name, silenced, sign in (("The first digit is 1", is_first, one), ("月 foll
 # * **After the month** 月 is written in all 500 dates, too. (Trust the zeros here: an average over rows that all write
 #   月 may give it away.) Yet a first 1 may be January, or the beginning of 10, 11 or 12. There, with zeros, the model
 #   writes 月 in 166 of 168 dates: right in January, and too early nearly everywhere else. With the average it mostly
-#   guesses wrong. It need not read English to write 月; it must read it *not* to write 月 yet.
+#   guesses wrong. It need not read English to write 月; it must read it to know *when*.
 #
 # </details>
 #

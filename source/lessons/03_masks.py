@@ -235,8 +235,8 @@ ax.imshow(torch.where(allowed, torch.nan, 1.0), cmap="Greys", vmin=0, vmax=4)
 _ = ax.set_title("Block 1, head 1 of the decoder: nothing right of\nthe diagonal, where keys are hidden (grey)")
 
 # %% [markdown]
-# Is it really the same? Ask the whole translator, both blocks of it, for its scores of the next token: once with the whole
-# text in one pass, and once with the thirteen beginnings, one pass each.
+# Is one pass really as good as many? Ask the whole translator, both blocks of it, for its scores of the next token:
+# once with the whole text in one pass, and once with the thirteen beginnings, one pass each.
 
 # %%
 with torch.no_grad():
@@ -342,7 +342,7 @@ assert repeats == {"with the mask": (2, 3), "without": (62, 96)}  # what the tex
 # ![The same text while it is being written: after nián there is nothing yet. For the model with the mask nothing is missing.
 # For the model without one there is nothing where the answer used to stand.](figures/03_masks_writing.svg)
 #
-# If a model can somehow read what it is asked to predict, that is a **leak**. Is it what happens here? We train two
+# If a model can somehow read what it is asked to predict, that is a **leak**. Is that what happens here? We train two
 # such models ourselves, for 120 steps instead of 300, which is enough for all that follows. Then we exchange the
 # third or the fourth digit of the year for another. (The first two are 19 or 20 in all our dates.) Does the guess at
 # the place before it become the new digit?
@@ -483,8 +483,8 @@ for name, late in (("-inf before the softmax", False), ("0 after the softmax", T
     print(f"{name:26}{weights.triu(1).sum():13.2f}{moved:16.1%}")
 
 # %% [markdown]
-# No weight lies on the future. But the last key still has its share in the denominator, so the rows no longer sum to
-# 1, and through that sum it changes the first output. So test *outputs*, not where the weights lie.
+# No weight lies on the future. But the last key still has its share in the denominator, and through it changes the
+# first output. So test *outputs*, not where the weights lie.
 #
 # ## 6. What the mask gives back: the cache
 #
@@ -756,8 +756,8 @@ for name, mask in (("booleans", causal_mask(4)), ("the same as 0 and 1", causal_
 #
 # ## 10. What you have now
 #
-# You have a language model of your own, trained above for 120 steps. Begin a text and let it continue, with its
-# cache.
+# You have a language model of your own, trained above for 120 steps. Begin a text and let it continue six times, with
+# its causal mask (`True`) and so with a cache.
 
 
 # %% tags=["nbval-ignore-output"]

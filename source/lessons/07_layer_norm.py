@@ -145,8 +145,8 @@ predict("07_layer_norm.break_axis", actual=worse)
 # %% [markdown]
 # ### Nine tokens of ten
 #
-# Over time, 92 % of the next tokens are still right. Is that wrong axis nearly right, then? Now each of the five has to write by
-# itself, as a translator does, all 300 dates in one batch:
+# With the norm over time, 92 % of the next tokens are still right. Is that wrong axis nearly right, then? Now each of
+# the five has to write by itself, as a translator does, all 300 dates in one batch:
 
 # %% jupyter={"outputs_hidden": true}
 print(f"{held_out[0].source}, in Chinese:")
@@ -155,9 +155,10 @@ for name, (share, text) in written.items():
 assert written["over time"][0] == 0 and written["no norm"][0] < 0.2
 
 # %% [markdown]
-# **Nine next tokens of ten, and yet not one whole date:** over time the model writes `2222...` for ever. Recall the cache of
-# lesson 03: when the model writes, only the *newest* token passes through the decoder; of the earlier ones it has kept keys and
-# values. Then the time axis has length 1. The mean of one number is this number, and subtracting it leaves 0, whatever was read:
+# **Nine next tokens of ten, and yet not one whole date:** with its norms over time the model writes `2222...` for
+# ever. Recall the cache of lesson 03: when the model writes, only the *newest* token passes through the decoder; of
+# the earlier ones it has kept keys and values. Then the time axis has length 1. The mean of one number is this
+# number, and subtracting it leaves 0, whatever was read:
 
 # %%
 newest = torch.randn(1, 1, 6)  # (B, T, D) with T = 1
@@ -166,8 +167,8 @@ print("what is left of one token, over time:", (newest - newest.mean(dim=1, keep
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: and without the cache?
 #
-# Does the cache alone do it? We let the model read the right beginning of a translation at once, with nothing after it, and ask for
-# the next token. Over time, with dates of one length:
+# Does the cache alone do it? We let the model read the right beginning of a translation at once, with nothing after
+# it, and ask for the next token. The norms are over time, and all dates have one length:
 
 # %% tags=["deeper"]
 lengths = {}
@@ -231,8 +232,8 @@ for name, axes in (("over the features", 2), ("over the batch", 0), ("over time"
     assert (companions > 0.1) == (axes == 0) and (future > 0.01) == (axes == 1)
 
 # %% [markdown]
-# Over the batch, what a date means depends on who else is being translated. Over time, the norm undoes the causal
-# mask: each token's vector is made with the mean of all, later ones included. **So the 92 % flatter: they were
+# Over the batch, what a date means depends on who else is being translated. A norm over time undoes the causal mask:
+# each token's vector is made with the mean of all, later ones included. **So the 92 % promise too much: they were
 # reached next to tokens that do not exist yet when the model writes.** (Mostly not by peeking at the answer: see
 # "Deeper" above.) Of the three axes, only the *features* leave each token to itself.
 #
@@ -399,9 +400,9 @@ print(f"numbers up to {wanted.abs().max():.2f}; ours are off by less than 1e-10"
 assert difference < 1e-10
 
 # %% [markdown]
-# Compare it with section 3. Multiplied with a gradient, the second term removes the gradient's part along $(1, \dots, 1)$, and the
-# third its part along $\hat x$. **What the norm cannot see, it does not ask for.** And everything is divided by $\sigma$: a vector
-# ten times as long gets a tenth of the gradient.
+# Compare it with section 3. When a gradient is multiplied by it, the second term removes the part along $(1, \dots,
+# 1)$, and the third the part along $\hat x$. **What the norm cannot see, it does not ask for.** And everything is
+# divided by $\sigma$: a vector ten times as long gets a tenth of the gradient.
 
 # %%
 J, long, z = jacobian(token), jacobian(10 * token), F.layer_norm(token, (D,))
@@ -835,14 +836,14 @@ assert abs(apart[1] - 0.2) < 0.15
 #
 # ## Takeaways
 #
-# * Take mean and deviation over the *features* of each token: of the three axes, only this one lets
-#   a norm treat each token by itself.
-# * Forwards, a projection off $(1, \dots, 1)$, then a sphere; then $\gamma$ and $\beta$ scale and shift. Backwards, the gradient has
-#   no part along what was forgotten, and is divided by $\sigma$.
-# * At eight of the translator's ten norms there is hardly a mean to take off. Translators that never had it taken off started a
-#   little slower, and ended nearly as well.
-# * Pre-norm, with a final norm, trained at all rates tried without warm-up. Post-norm trained without it
-#   up to a rate of 0.003, and with it up to 0.01.
+# * Take mean and deviation over the *features* of each token: of the three axes, only this one lets a norm treat each
+#   token by itself.
+# * Forwards, the part along $(1, \dots, 1)$ is removed and the rest put on a sphere; then $\gamma$ and $\beta$ scale
+#   and shift. Backwards, the gradient has no part along what was forgotten, and is divided by $\sigma$.
+# * At eight of the translator's ten norms there is hardly a mean to take off. Translators that never had it taken off
+#   started a little slower, and ended nearly as well.
+# * Pre-norm, with a final norm, trained at all rates tried without warm-up. Post-norm trained without it up to a rate
+#   of 0.003, and with it up to 0.01.
 #
 # **Papers.** Ioffe, Szegedy (2015), [arXiv:1502.03167](https://arxiv.org/abs/1502.03167): batch norm. Ba, Kiros, Hinton
 # (2016), [arXiv:1607.06450](https://arxiv.org/abs/1607.06450): layer norm. Zhang, Sennrich (2019),

@@ -221,8 +221,8 @@ for t in (0, 1, 3, 9, 100):
 # "One token back" is 0.1 in a text of ten and 0.001 in a text of a thousand. And a decoder does not know $T$: it has yet to
 # write the rest. **Divide by a fixed maximum**, say 32? Neighbours then differ by 0.03, and look alike.
 #
-# **Add the binary digits of $t$.** Eight features, each 0 or 1, count to 255. They do not grow, no two places look alike, and
-# $T$ does not occur. Look at the upper half of the drawing:
+# **Add the binary digits of $t$.** Eight features, each 0 or 1, count to 255. They do not grow, no two places have
+# the same eight, and $T$ does not occur. Look at the upper half of the drawing:
 #
 # ![Ten positions. Above, their binary digits, ones, twos, fours and eights, as boxes with 0 or 1: from 7 to 8 all four digits
 # change. Below, three clock hands with a turn in 4, 8 and 16 positions: from 7 to 8 every hand moves on by its usual
@@ -263,9 +263,9 @@ assert min(at_16["random rows"]) > 0.99 and all(0.97 < share < 0.99 for share in
 # a decoder, and section 2 showed that those can notice order. In *one* number $t$ shouts, and is learnt well all the same.
 #
 # **Faint numbers are hardly heard.** $t/32$ in one number is the same as $t$ there, only 32 times smaller, and it
-# helps little. The binary digits, each once, are not learnt well, either. Written eight times over, they are. And so
-# is $t/32$, if it is written into all 64 numbers, with a plus or a minus drawn once for each, so that no norm takes
-# it off. Neighbours are then eight times as far apart.
+# helps little; $t/T$ helps a little more. The binary digits, each once, are not learnt well, either. Written eight
+# times over, they are. And so is $t/32$, if it is written into all 64 numbers, with a plus or a minus drawn once for
+# each, so that no norm takes it off. Neighbours are then eight times as far apart.
 #
 # And **random rows**, in which no order can be seen, get everything right. So numbers that grow were not fatal here,
 # nor were neighbours that look like strangers, and the clock has no lead.
@@ -294,8 +294,8 @@ for name, rows in (("t itself", t[:, None]), ("binary digits", digits), ("random
 assert unexplained(torch.randn(32, 64)) < 1e-9 and unexplained(digits[:32].repeat(1, 8)) > 0.4
 
 # %% [markdown]
-# (Must there be such a step, for a model to learn places? No: in the trial the digits had none, and were learnt all
-# the same.)
+# (Must there be such a step, for a model to learn places? No: the digits have none, and were learnt when written
+# eight times.)
 #
 # $t$ itself has one step, "add 1", but it grows without end. The digits stay small, and they have different *speeds*: the ones
 # change fast and tell neighbours apart, the eights change slowly and tell distant places apart. What they lack is the one
@@ -628,9 +628,9 @@ assert [name for name, scores in panels.items() if uneven(scores) < 1e-3] == ["n
 #   number of a name. Only the *content* matters.
 #
 # Small decoders of two blocks are trained for 300 steps on texts of 32 tokens, five seeds each
-# (`experiments/position_lengths.py`), and then asked at the last eight places of 32, 64 and 128 tokens. One token back is one
-# token back at every place, and of the places rotary sees nothing but offsets (section 6). How much of the *local* task will
-# a rotary model get right at 128?
+# (`experiments/position_lengths.py`), and then asked at the last eight places of 32, 64 and 128 tokens. One token
+# back is one token back at every place, and rotary sees only offsets (section 6). How much of the *local* task will a
+# rotary model get right at 128?
 
 # %%
 predict("08_positions.longer")

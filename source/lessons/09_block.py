@@ -92,12 +92,12 @@ print(f"numbers up to {x.abs().max():.1f}, differences below 0.0001")
 #
 # One choice is left: where the norm stands. The translator and BERT put it *after* the plus, as the paper of 2017
 # did. GPT-2 and Llama put it *in front of* each part, so that within the blocks the sum is only ever added to, and
-# never normalised. Do you recall which of the two trained without a warm-up at every rate we tried, and which needs
-# one more norm after the last block?
+# never normalised. Do you recall which of the two trained without a warm-up at every rate we tried, and which usually
+# has one more norm after the last block?
 #
 # <details><summary>The two, line by line</summary>
 #
-# Pre-norm is the one that trained without a warm-up at every rate tried, and the one that needs the last norm.
+# Pre-norm, both times.
 #
 # | | post-norm (2017, BERT) | pre-norm (GPT-2, Llama) |
 # |---|---|---|
@@ -522,9 +522,9 @@ predict("09_block.core", actual=larger)
 # drawn from top to bottom, with the shape on every arrow, and on the right all parameters. (The still picture shows
 # the last two.)
 #
-# 1. GPT-2 small: without weight tying the model is larger. How many per cent of that larger one does tying save?
-# 2. Move the heads H of GPT-2. What changes in the block, and what in the bars? Back at H = 12, move "heads of k, v" alone,
-#    to 1. How many per cent of attention's parameters are left?
+# 1. GPT-2 small: switch weight tying off, then on again. By how many per cent does tying make the model smaller?
+# 2. Move the heads H of GPT-2. What changes in the block, and what in the bars? Back at H = 12, move "heads of k, v"
+#   alone, to 1. How many per cent of attention's parameters are left?
 # 3. SmolLM2 has 30 blocks, GPT-2 small 12. How can it have nearly as few parameters?
 
 # %%
@@ -539,8 +539,9 @@ explorer
 # 2\. H changes the shapes of q, k, v and of the weights, and no bar at all. With one head of k, v 54 % are left: $W_K$
 # and $W_V$ are narrower.
 #
-# 3\. Its blocks are smaller. With a width of 576 instead of 768, and shared keys and values, one has half the parameters
-# of one of GPT-2's. Its table is smaller, too. So 30 blocks and a table make 134.5 million, where GPT-2 has 124.4.
+# 3\. Its blocks are smaller. With a width of 576 instead of 768, and shared keys and values, each has half as many
+# parameters as a block of GPT-2. Its table is smaller, too. So 30 blocks and a table make 134.5 million, where GPT-2
+# has 124.4.
 #
 # </details>
 
@@ -625,8 +626,8 @@ print(f"{40 - len(new)} of the 40 stand in the glossary. Some of the others:")
 print(*new[:20], sep=", ")
 
 # %% [markdown]
-# Which of them would you look up? (The terms that stand in the glossary it knows by heart;
-# [lesson 13](13_training.ipynb) is about that.) And since Llama's style is five settings away, give it those:
+# Which of them would you look up? (The others are terms that it has learnt by heart; [lesson 13](13_training.ipynb)
+# is about that.) And since Llama's style is five settings away, give it those:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from machine to machine

@@ -266,9 +266,9 @@ for number in range(1, 5):
 print(words)
 
 # %% [markdown]
-# At merge 4 there is a choice: a space and `s` also stand together twice. Some rule must settle the **tie**, and nothing in
-# the idea says which. Ours takes the pair that Python sorts first; a library may take another, and from there on its merges
-# differ, and so do the ids. A model that was trained with one list reads nonsense with the other: the tokenizer is a part of
+# At merge 4 there is a choice: a space and `s` also stand together twice. Some rule must settle the **tie**, and
+# nothing in the idea says which. Ours takes the pair that Python sorts first; a library may take another, and then
+# the lists differ, and so do the ids. A model must get the ids that it was trained with: the tokenizer is a part of
 # the model.
 #
 # Now let us learn a thousand merges from the manual, with the package's version of the code above:
@@ -491,9 +491,9 @@ predict(
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# **The first letter is right nearly nine times in ten**, though the id hides all letters alike. The last one is right
-# about one time in eight. Mostly the model says `e`. Always saying the most frequent last letter among these words
-# would do better (black lines).
+# **The first letter is right nearly nine times in ten**, though the id hides all letters alike. (Each dot: another
+# draw of the twenty words.) The last one is right about one time in eight. Mostly the model says `e`. Always saying
+# the most frequent last letter among these words would do better (black lines).
 #
 # **Has it not understood the question?** Ask in words, *tower begins with the letter* and *tower ends with the letter*: it is
 # the same again.
@@ -539,9 +539,9 @@ print("in a random table, beside November:", ", ".join(neighbours(untrained, " N
 # Months stand next to months, numbers next to numbers, and ` python` next to ` Python`; in a random table they do
 # not.
 #
-# So a row holds meaning. Does it hold spelling too? Let a **linear probe** look. It has a weighted sum of the row's
-# numbers for each letter of the alphabet, and names the letter whose sum is largest; the weights are fitted to other
-# words.
+# So related words have similar rows. Does a row hold spelling too? Let a **linear probe** look. It has a weighted sum
+# of the row's numbers for each letter of the alphabet, and names the letter whose sum is largest; the weights are
+# fitted to other words.
 #
 # It must not pass by knowing relatives, as `musical` would help with `music`. So no word that it is tested on shares
 # its first three letters with a word that it was fitted on, or its last three where the last letter is asked for. For

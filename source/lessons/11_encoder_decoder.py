@@ -341,9 +341,9 @@ for first in ("sieben", "drei", " hundert", "neunzig"):  # "hundert" never comes
 #
 # ## 6. The alignment appears
 #
-# Where does the decoder look when it writes a piece? One head of our model reads the English, and each of the copies that we
-# kept can show its weights for our example. Each row is a piece about to be written, each column an English token. The word
-# that the piece translates is framed. Move the slider over the steps.
+# Where does the decoder look when it writes a piece? Its cross-attention has a single head, and each of the copies
+# that we kept can show that head's weights for our example. Each row is a piece about to be written, each column an
+# English token. The word that the piece translates is framed. Move the slider over the steps.
 #
 # 1. Which rows have found the word that they translate by step 50, with most of their weight?
 # 2. Follow the row of `tausend` from step 50 to the end. Does it come nearer to the word that it translates?
@@ -541,8 +541,8 @@ predict(
 #
 # **Why could it be hidden, then?** Hiding takes away one reason *for* a word, and what remains may be reason enough:
 # another vector, or mere habit. Here it is often habit. Hide the gold token *and* take all the other vectors from the
-# other number, so that nothing in the memory says the old word any more: in 59 rows it is written all the same. (In
-# 89 of the hundred that word is *neunzig*.) An exchange asks more, for it puts in a reason *against* the word.
+# other number, so that nothing in the memory says the old word any more: in 59 rows it is written all the same. (The
+# old word is *neunzig* in 89 of the hundred.) An exchange asks more, for it puts in a reason *against* the word.
 #
 # </details>
 

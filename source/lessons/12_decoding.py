@@ -356,9 +356,9 @@ predict("12_decoding.person", actual=answer)
 # <details><summary>What happened? Open after your guess</summary>
 #
 # More than nine times: 0.07 in the manual, 0.52 in greedy decoding's texts, and 0.66 in those of the eight beams. By
-# the model's own account, a name that will not end is far likelier than what people wrote. Look at the bars: the
-# manual surprises the model again and again. A person says things that one could not foresee; otherwise there would be
-# no need to say them.
+# the model's own account, a name that will not end is far likelier than what people wrote. Look at the bars, which
+# belong to the passage on keyword arguments: the manual surprises the model again and again. A person says things
+# that one could not foresee; otherwise there would be no need to say them.
 #
 # </details>
 #
@@ -486,8 +486,8 @@ assert 1 - next_logits[1].softmax(dim=-1).topk(40).values.sum() > 0.3
 # Here is the trouble with drawing. Each of the other 49,112 tokens has hardly a chance, but together they have one,
 # and whatever is drawn, however silly, the model has to go on from there. Four remedies are in use:
 #
-# * **Temperature** $\tau$: divide the logits by it before the softmax, $p_i \propto e^{z_i / \tau}$. Below 1 the
-#   likely tokens gain, and near 0 it is greedy decoding; above 1 they all become more alike.
+# * **Temperature**: divide the logits by it before the softmax. Below 1 the likely tokens gain, and near 0 it is
+#   greedy decoding; above 1 they all become more alike.
 # * **Top-k**: keep the $k$ likeliest tokens, and share all the probability among them.
 # * **Top-p**, or *nucleus* sampling: keep the likeliest tokens until together they have the probability $p$.
 # * **Min-p**: keep whatever is at least $p$ times as probable as the likeliest token.
@@ -607,7 +607,7 @@ explorer
 # 3\. No. It goes on to some other date as if nothing had happened, and each token is about as cheap as before.
 # Whatever has been written is never taken back.
 #
-# 4\. About 0.2, or a min-p of 0.3. Only the tokens between which it hesitates are left then.
+# 4\. About 0.2, or a min-p of 0.3. Then hardly anything is drawn but the tokens between which it hesitates.
 #
 # </details>
 
@@ -647,8 +647,8 @@ Markdown(f"<details><summary>The numbers, when you have tried</summary>\n\n```te
 #
 # **BLEU, called without a look at its settings.** BLEU counts the groups of one to four tokens that a text shares
 # with the right one. It was made for whole test sets of English sentences. What does it say of a perfect date? First
-# as `corpus_bleu` computes it, which is meant for whole test sets, and then as `sentence_bleu` does, which counts only
-# groups for which the text is long enough:
+# as `corpus_bleu` computes it, and then as `sentence_bleu` does, which counts only groups for which the text is long
+# enough:
 
 # %%
 print(f"{'':20} {'wanted':20} corpus_bleu   sentence_bleu   chrF")

@@ -468,8 +468,8 @@ print(f"after 5 steps {len(differences)} tensors differ from torch's by less tha
 #
 # The three biases of the keys. They add the same number to all scores of a query, and a softmax does not care: their
 # gradient is 0 in theory, and about $10^{-9}$ in a computer that rounds. Adam divides this noise by its own size
-# (plus $10^{-8}$), and so takes steps millions of times larger than the gradient, in directions that mean nothing.
-# Yours and torch's round differently, so here they part; no logit notices.
+# (plus $10^{-8}$), and so takes steps about a hundred thousand times as large as the gradient, in directions that
+# mean nothing. Yours and torch's round differently, so here they part; no logit notices.
 #
 # </details>
 #
@@ -510,10 +510,10 @@ _ = ax.legend(fontsize=8)
 # step moves a matrix. In a healthy translator it lies between 0.6 and 1.2 % at step 20, for every matrix (section 7).
 # Where every matrix moves far less than in a healthy twin, the rate is too low. Where they move further, it is not
 # too low, but the ratio cannot tell what is wrong instead: the rate may be too high, gradients may be added up, or
-# the first weights may be too large. Nor can it tell how much too high a rate is: with fifty times the right rate the
-# weights themselves soon grow, and the ratio may be only two or three times the twin's. *Exactly* 0 says that this
-# matrix is never stepped: the optimiser does not have it, or it gets no gradient (its `grad` is `None`). (A gradient
-# that is there, but consists of zeros, is another case: then weight decay still moves the matrix a little.)
+# the first weights may be too large. Nor can it tell how much too high a rate is: one that is far too high may only
+# double the ratio. *Exactly* 0 says that this matrix is never stepped: the optimiser does not have it, or it gets no
+# gradient (its `grad` is `None`). (A gradient that is there, but consists of zeros, is another case: then weight
+# decay still moves the matrix a little.)
 #
 # The second probe of the step is the **gradient norm**, the length of all gradients together. It may start high. If
 # it keeps growing although the loss does not, suspect that gradients are added up from step to step.
@@ -678,8 +678,8 @@ table("healthy translator", "Ada", "Chen", "Dora")
 # | update / weight | far below the twin's: rate too low; above it: not too low, and other probes tell the cause; exactly 0: never stepped |
 # | gradient norm | keeps growing although the loss does not: gradients are added up |
 #
-# Find both probes for each of the four in the tables above, and only then open what we found. (One of the faults is
-# from section 11 of [lesson 01](01_toolkit.ipynb).)
+# Find both probes for each of the four, in the tables above and the texts of section 1, and only then open what we
+# found. (One of the faults is from section 11 of [lesson 01](01_toolkit.ipynb).)
 #
 # <details><summary>Bela: a loss of 0.06</summary>
 #
@@ -695,8 +695,8 @@ table("healthy translator", "Ada", "Chen", "Dora")
 # </details>
 # <details><summary>Chen: 1.4, and slow</summary>
 #
-# A rate that is too low? *Update / weight* rules it out: where anything moves, it moves as in the healthy translator.
-# But 16 of 17 matrices do not move at all, not even by their decay: the blocks are frozen.
+# A rate that is too low? *Update / weight* rules it out: the one matrix that moves goes further than any in the
+# healthy translator. But 16 of 17 matrices do not move at all, not even by their decay: the blocks are frozen.
 #
 # </details>
 # <details><summary>Dora: 1.31 on everything</summary>

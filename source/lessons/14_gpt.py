@@ -92,9 +92,9 @@ for step, written in small["writes at"].items():
     print(fill(f"{step:>4} steps: {' '.join(written.split())}", 80, subsequent_indent=12 * " "))
 
 # %% [markdown]
-# First it learns letters, then words, and in the end something like sentences. Now the bits. One thing is suspicious:
-# SmolLM2 has read much of the internet, and probably these very pages. So we add two texts that are younger than it
-# and cannot have been in its training: the docstrings of this course's package, and its lessons.
+# First come scraps of words, then words, and in the end something like sentences. Now the bits. One thing is
+# suspicious: SmolLM2 has read much of the internet, and probably these very pages. So we add two texts that are
+# younger than it and cannot have been in its training: the docstrings of this course's package, and its lessons.
 
 # %%
 kept = recorded("ladder")["result"]["rungs"] | {"small": small}
@@ -194,8 +194,8 @@ for name, texts in younger.items():
 #
 # $$\text{perplexity} = \exp\Big(-\frac{1}{N-1} \sum_{t=2}^{N} \log p(x_t \mid x_1 \dots x_{t-1})\Big).$$
 #
-# (The first token has nothing before it, and no number here.) Perplexity says among how many equally likely tokens
-# the model might as well have had to choose. A model that knows nothing has the perplexity $V$, and one that knows
+# (The first token has nothing before it, and no number here.) With a perplexity of 21 a model is as unsure as if it
+# had to choose among 21 equally likely tokens. A model that knows nothing has the perplexity $V$, and one that knows
 # everything 1. It is a good number, and easy to get wrong. Take a thousand characters of the held-out text, and
 # SmolLM2:
 
@@ -402,8 +402,8 @@ print("Plurals after a page of kinds:", ", ".join(f"{word}: {hands[word]}" for w
 
 # %% [markdown]
 # Perhaps only the form of the page counts? No: after eight pairs without a task, such as `cloud: spoon`, at most 3 of
-# 24 answers were right, in any of the five tasks. And after examples of *another* task the model goes on with that
-# one. Asked for plurals after a page of kinds, it says `hand: person, foot: animal, story: poem`.
+# 24 answers were right, in any of the five tasks. Asked for plurals after a page of kinds, it goes on with kinds:
+# `hand: person, foot: animal, story: poem`.
 #
 # Why not simply say what we want? Written above the question, `The opposite of each word:` gave none of 24 right, and
 # `The plural of each word:` 12. Asked in a conversation, the form that this model was trained on (section 5), it
@@ -541,8 +541,8 @@ explorer
 #
 # Nano was trained on your machine just now, so yours may say other things. Ours:
 #
-# 1\. Pairs and nano: `tenthequckeclumofon`, `icsed`, `whatt`. The n-grams write mostly words (they copy five
-# characters at a time), and SmolLM2 writes nothing else.
+# 1\. Pairs and nano: `tenthequckeclumofon`, `icsed`, `whatt`. The n-grams write mostly words, and SmolLM2 writes
+# nothing else.
 #
 # 2\. SmolLM2 has little doubt. The others go on with a space, a comma or a full stop, and give a bracket a few percent at
 # most.

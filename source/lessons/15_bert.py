@@ -271,9 +271,9 @@ predict("15_bert.wrong_word", actual=answer)
 #
 # </details>
 #
-# How much of a text should one hide? BERT hides 15 %. For English, with models as large as the larger BERT, Wettig et
-# al. (2022) found 40 % better. The exercise has its price: a GPT is asked for every word of a text, a BERT only for
-# those that were covered.
+# The exercise has its price: a GPT is asked for every word of a text, a BERT only for a few. How many should it be?
+# BERT was asked for 15 %. For English, with models as large as the larger BERT, Wettig et al. (2022) found 40 %
+# better.
 #
 # <details><summary>Deeper: BERT's second exercise</summary>
 #
@@ -358,8 +358,8 @@ FillExplorer(docs_bert, docs_tokenizer, "Return [MASK] if the object is a string
 # make one? The plainest way is the mean of the tokens' vectors. It works, on two conditions.
 #
 # The first: only real tokens may count. Texts of a batch are filled up with [PAD], and the encoder has a vector for
-# that, too. (MiniLM's tokenizer puts [CLS] before every text and [SEP] after it, as BERT's did. They are in every
-# text, and we count them as real tokens.)
+# that, too. (The model is now MiniLM, the small BERT of [lesson 09](09_block.ipynb). Its tokenizer puts [CLS] before
+# every text and [SEP] after it, and we count them as real tokens.)
 #
 # ![Two texts in one batch: "leave a loop." with two PAD tokens at the end, and "how do i stop it?". Above each token
 # stands its vector. The vectors above PAD are crossed out: the first text becomes the mean of 6 vectors, the second the
@@ -386,11 +386,11 @@ assert vectors[0] @ alone > 0.999 and careless[0] @ alone < 0.99
 # With the padding counted in, a text's vector depends on the texts that happen to be in the same batch, and no error
 # tells you. (The mask goes into the encoder as well, or real tokens would attend to padding.)
 #
-# The second condition is a model that was trained for it. Hidden words are BERT's **pre-training**, and nothing in
-# that exercise says that two paragraphs about the same thing should have vectors near to each other; compared by its
-# mean, such a BERT does poorly (Reimers and Gurevych 2019). MiniLM (Wang et al. 2020) began as a small copy of such a
-# model. Then it was shown a billion pairs of texts that belong together, such as a question and its answer, and had
-# to pick the partner out of a crowd (Henderson et al. 2017).
+# The second condition is a model that was trained for it. Filling gaps was BERT's **pre-training**, done once, before
+# any task. Nothing in it says that paragraphs about the same thing should have similar vectors, and comparing texts
+# by the means of such a BERT works poorly (Reimers and Gurevych 2019). MiniLM (Wang et al. 2020) began as a small
+# copy of such a model. Then it was shown a billion pairs of texts that belong together, such as a question and its
+# answer, and had to pick the partner out of a crowd (Henderson et al. 2017).
 #
 # ## 5. A search engine
 #
@@ -682,8 +682,8 @@ assert max(bread, nonsense) < min(first_hits[True]) < max(first_hits[False])
 #     transformer-lab search "How do I leave two loops at once?"
 #     transformer-lab search "when is the rent due" --in my_notes
 #
-# The second line searches a folder of your own texts, in English, and nothing leaves your machine. In Python it is one
-# line, `SearchEngine.of_texts("my_notes")`.
+# The second line searches the text files in a folder of yours (`.txt`, `.md`, `.html`, but no PDF), in English, and
+# nothing leaves your machine. In Python it is one line, `SearchEngine.of_texts("my_notes")`.
 #
 # ## 11. Check yourself
 #

@@ -397,9 +397,9 @@ for rank in sorted(of_rank, key=int):
 
 # %% [markdown]
 # Rank 1 is *one* column and *one* row next to each of twelve matrices: fewer than twelve thousand numbers, head
-# included. On the six new templates it is level with rank 8, but on the old ones it has 0.77 against 0.94. So you
-# need more numbers to learn these well? But all ranks had the rate and the factor of rank 8. Here is rank 1 once more,
-# with a higher rate, and with three times the steps (one run each):
+# included. On the six new templates it is level with rank 8, but on the sixteen it has 0.57 against 0.62, and on the
+# old ones 0.77 against 0.94. So you need more numbers? But all ranks had the rate and the factor of rank 8. Here is
+# rank 1 once more, with a higher rate, and with three times the steps (one run each):
 
 # %% jupyter={"source_hidden": true}
 for way, run in kept["rank 1 again"].items():
@@ -598,8 +598,9 @@ for run in ("before", "answer only"):
 # something for a telephone, a hundredth of MiniLM's size. Trained from scratch, a model was lost in new templates.
 #
 # But sentences are cheap; it is labels that are expensive. Say you have a heap of sentences of the kind that you care
-# about, the sixteen other templates, and nobody has labelled them. Then let the large model, the **teacher**, do it,
-# and let the small one, the **student**, learn from what it says. This is **distillation** (Hinton et al. 2015).
+# about, the sixteen other templates, and nobody has labelled them. Then let a large model, the **teacher** (here one
+# of the five with a LoRA of section 4), do it, and let a small one, the **student**, learn from what it says. This is
+# **distillation** (Hinton et al. 2015).
 #
 # ![The sentence "Snow fell on Lima", labelled by nobody, goes to the teacher and to the student. Of Lima the teacher
 # says place 0.70, firm 0.25, person 0.05; the student says 0.35, 0.35, 0.30, and is to say what the teacher says.
@@ -673,8 +674,9 @@ _ = ax.set(
 # <details><summary>Deeper: what if there is no right answer, only a better one? Preference tuning (DPO)</summary>
 #
 # For many questions nobody can write *the* answer, but anybody can say which of two is better. So let people choose,
-# and let a reward $r(y)$ explain their choices: $y$ is preferred to $z$ with probability $\sigma(r(y) - r(z))$. We
-# want a model $\pi$ with high reward that stays near the one we had, $\pi_0$:
+# and let a reward $r(y)$ explain their choices: $y$ is preferred to $z$ with probability $\sigma(r(y) - r(z))$, where
+# $\sigma$ is the sigmoid. We want a model $\pi$ with high reward that stays near the one we had, $\pi_0$ (the nearer,
+# the larger $\beta$ is):
 #
 # $$\max_\pi \; \mathbb{E}_{y \sim \pi}\, r(y) - \beta \, \mathrm{KL}(\pi \,\|\, \pi_0).$$
 #
@@ -847,9 +849,9 @@ for text, line in zip(new, labelled(model, tokenizer, new), strict=True):
     print(f"{line:16} {text}")
 
 # %% [markdown]
-# Eight examples of each, five seconds, and it sorts chairs with three legs and shoes to dance in. Here it takes a
-# customer who would like to bring a dog for a complaint (and on your machine?), and what you make of the cake is for
-# you to say. Add two examples with dogs, and run the two cells again.
+# Eight examples of each, five seconds, and it sorts chairs with three legs and shoes to dance in. Here it takes the
+# question about the dog for a complaint (and on your machine?), and what you make of the cake is for you to say. Add
+# two examples with dogs, and run the two cells again.
 #
 # Now keep it. Only what was learnt is saved, the LoRA and the head, with the name and the checksum of the model that
 # they belong to. Whoever has that model can put the two together again:

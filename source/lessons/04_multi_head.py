@@ -68,10 +68,10 @@ for h in range(4):
     print(f"head {h + 1}:  {words[first]:9}{weights[first]:.2f}   {words[second]:9}{weights[second]:.2f}")
 
 # %% [markdown]
-# Does the translator need all four? In lesson 02 we silenced single heads of a finished model, whose heads had learnt
-# together. This time we ask *before* they learn. Lesson 02 trained translators with four heads of width 16, and
-# others with one head of width 64, five of each, for 500 steps. Look at them again (`experiments/divisor.py`). The
-# two translators of a seed begin with the same parameters and read the same dates in the same order.
+# Does the translator need all four? To silence heads of a finished model, as in lesson 02, does not answer that: its
+# heads have learnt together. But lesson 02 also *trained* translators with four heads of width 16, and others with
+# one head of width 64, five of each, for 500 steps. Look at them again (`experiments/divisor.py`). The two
+# translators of a seed begin with the same parameters and read the same dates in the same order.
 
 # %% jupyter={"source_hidden": true}
 trained = {(row["heads"], row["divisor"]): row for row in recorded("divisor")["result"]}
@@ -393,9 +393,9 @@ print("our output and the translator's own differ by less than 0.00001")
 # %% [markdown]
 # ## 5. The module
 #
-# Four linear layers, a split, attention, a merge: that is all of it. (After `super().__init__()` a class that
-# inherits from `nn.Module` knows the parameters of all its layers. Calling it runs its `forward`.) As a formula
-# (Vaswani et al., 2017, section 3.2.2):
+# Four linear layers, a split, attention, a merge: that is all of it. (After `super().__init__()` an `nn.Module` knows
+# the parameters of all its layers, and calling it runs its `forward`.) As a formula (Vaswani et al., 2017, section
+# 3.2.2):
 #
 # $$\text{MultiHead}(x) = [\text{head}_1, \ldots, \text{head}_H]\, W_O, \qquad
 # \text{head}_h = \text{Attention}(x W_Q^h,\; x W_K^h,\; x W_V^h)$$
@@ -663,8 +663,8 @@ for name, changes in (("split", split_alone), ("merge", merge_alone), ("both", s
         print(f"{name:5} {right:4.0%} right", *translate(model, tokenizer, some[:2]))
 
 # %% [markdown]
-# They look like dates, one is even correct, and no error is raised. Would a model *trained* with the mistake learn its way
-# around it? Here are two heads on *left minus first*, split and merged by `view` alone, from five seeds:
+# They look like dates, and one is even correct. Would a model *trained* with the mistake learn its way around it?
+# Here are two heads on *left minus first*, split and merged by `view` alone, from five seeds:
 
 # %%
 viewed = controls["without transpose"]
@@ -689,8 +689,8 @@ assert all(abs(a - b) < 0.03 for row in of_positions for a, b in zip(row, (0.5, 
 # In a decoder the broken split also breaks the causal mask of lesson 03, because row $t$ of the mask no longer meets token
 # $t$: if only the split is wrong, tokens see their future.
 #
-# Forgetting to transpose the *key* is a kinder mistake: `q @ k` raises an error, for the last axis of `q` and the last but
-# one of `k` do not fit. Unless $T = \text{d\_head}$: then it runs.
+# Forgetting to transpose the *key* is a kinder mistake: `q @ k` raises an error, for the last axis of `q` and the
+# last but one of `k` do not fit. Unless $S = \text{d\_head}$: then it runs.
 #
 # </details>
 

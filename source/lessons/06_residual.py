@@ -96,8 +96,8 @@ _ = ax.set_xlabel("dates translated exactly (%), of 100 dates")
 assert whole > 0.98 and without == 0 and 4 <= none <= 6 and sum(share < 0.3 for share in right.values()) > 5
 
 # %% [markdown]
-# A model suffers when it loses what it was trained with. That does not tell us why we *train* it so. For that we have to train
-# without.
+# Around an attention every skip is badly missed, around a feed-forward layer less. But this does not tell us why we
+# *train* a model with skips. For that we have to train without.
 
 # %% [markdown]
 # ## 2. Deeper, and worse
@@ -328,8 +328,9 @@ predict(
 #
 # ## 5. How large, exactly?
 #
-# We can predict these numbers. The variances of uncorrelated things add (lesson 01). So we ask: are $x$ and what a fresh random
-# branch makes of it uncorrelated? Here are 20 branches of gain 0.5, each given the same 1,000 vectors:
+# We can predict these numbers. Where the covariance is 0, variances add (lesson 01); such numbers are called
+# *uncorrelated*. Are $x$ and what a fresh random branch makes of it uncorrelated? Here are 20 branches of gain 0.5,
+# each given the same 1,000 vectors:
 
 # %%
 x, rows = torch.randn(1000, D, dtype=wide), []
@@ -540,12 +541,13 @@ assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-no
 # Is that what holds *norm only* back? Only in part. With tanh in place of ReLU the inputs no longer lean the same
 # way, and *norm only* learns more: 45 % right. But with skips the same branches get 65 %.
 #
-# Yet with tanh the gradient's *size* lasts, before training and during it. So a size that lasts is not enough either.
+# Yet with tanh the gradient does not shrink, before training or during it. So that is not enough either.
 #
 # What gets lost is *directions*. Vectors of 32 numbers have room for 32 directions at right angles. Before training,
 # hardly more than one of them (1.5) comes through. On the way up, the inputs are squeezed towards one line, some to
 # one end of it and some to the other. On the way down, whatever the loss asks for at the top, nearly the same request
-# arrives at the bottom. With skips 4.6 directions come through. (The trial, with a control, is folded below.)
+# arrives at the bottom. With skips 4.6 directions come through. (How we count them, and the trial with its control,
+# is folded below.)
 #
 # **So besides the size, ask whether different inputs are still different at the top, and different gradients still
 # different at the bottom.**

@@ -1,8 +1,8 @@
 """Does the gradient reach the bottom of norm_position's models while they train, at a rate of 0.01? Five seeds.
 
 Recorded at the batch of each step in AT: the gradient's size below the first block, relative to its size above the
-last one, and how large a branch F(x) is relative to the x that it is added to (root mean square; the median of the
-12 sub-layers).
+last one. And of the 12 sub-layers' branches F(x), in the median: how large a branch is relative to the x that it is
+added to (root mean square), and which share of its mean square is the same for all tokens.
 """
 
 from statistics import median
@@ -18,8 +18,8 @@ RATE, AT = 1e-2, (0, 2, 5, 20, 60, 100)
 WAYS = {"pre-norm": ("pre", 0), "post-norm": ("post", 0), "post-norm, warm-up": ("post", WARM_UP)}
 
 
-def loss_and_line(gpt: GPT, ids: torch.Tensor) -> tuple[torch.Tensor, list, list[float]]:
-    """The loss, the residual stream (B, T, D) at its two ends, and each branch's size relative to its x."""
+def loss_and_line(gpt: GPT, ids: torch.Tensor) -> tuple[torch.Tensor, list, list, list]:
+    """The loss, the residual stream (B, T, D) at its two ends, and of each sub-layer x and F(x)."""
     xs, sums, ends = [], [], {}
     blocks = gpt.decoder.blocks
     hooks = [
@@ -35,23 +35,29 @@ def loss_and_line(gpt: GPT, ids: torch.Tensor) -> tuple[torch.Tensor, list, list
     loss = F.cross_entropy(gpt(ids)[:, 1:].flatten(0, 1), ids[:, :-1].flatten())
     for hook in hooks:
         hook.remove()
-    branches = [((total - x).norm() / x.norm()).item() for x, total in zip(xs, sums, strict=True)]
-    return loss, [ends["bottom"], ends["top"]], branches
+    return loss, [ends["bottom"], ends["top"]], xs, [total - x for x, total in zip(xs, sums, strict=True)]
+
+
+def same_for_all(branch: torch.Tensor) -> float:
+    """The share of the mean square of what a branch adds (B, T, D) that is the same for all tokens."""
+    return (branch.mean(dim=(0, 1)).square().mean() / branch.square().mean()).item()
 
 
 def measured(norm_position: str, warm_up: int, seed: int, at: tuple[int, ...] = AT) -> dict[str, list[float]]:
     """ "gradient" and "branch", as above, at these steps."""
     gpt, batches = model(norm_position, seed), torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(gpt.parameters(), lr=RATE, fused=True)
-    found: dict[str, list[float]] = {"gradient": [], "branch": []}
+    found: dict[str, list[float]] = {"gradient": [], "branch": [], "same for all tokens": []}
     for step in range(at[-1] + 1):
         optimiser.param_groups[0]["lr"] = RATE * min(1.0, (step + 1) / warm_up) if warm_up else RATE
         ids = torch.randint(VOCAB, (BATCH, LENGTH), generator=batches)
-        loss, line, branches = loss_and_line(gpt, ids)
+        loss, line, xs, branches = loss_and_line(gpt, ids)
         if step in at:
             bottom, top = (one.norm() for one in torch.autograd.grad(loss, line, retain_graph=True))
             found["gradient"].append(float(f"{bottom / top:.3g}"))
-            found["branch"].append(float(f"{median(branches):.3g}"))
+            sizes = [(branch.norm() / x.norm()).item() for x, branch in zip(xs, branches, strict=True)]
+            found["branch"].append(float(f"{median(sizes):.3g}"))
+            found["same for all tokens"].append(float(f"{median(map(same_for_all, branches)):.3g}"))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

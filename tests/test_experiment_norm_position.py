@@ -71,9 +71,11 @@ def test_the_gradient_is_lost_where_the_first_steps_are_full_ones():
 def test_branches_are_measured_on_the_way(place):
     """Whatever the branches' last matrices are multiplied by, their sizes in the first sub-layer are, too."""
     gpt, ids = norm_position.model(place, 0), torch.randint(8, (4, 8))
-    _, line, before = gradients.loss_and_line(gpt, ids)
+    _, line, _, before = gradients.loss_and_line(gpt, ids)
     assert len(before) == 12 and all(one.shape == (4, 8, norm_position.WIDTH) for one in line)
     with torch.no_grad():
         for weight in gpt.decoder.blocks[0].attention.w_o.parameters():
             weight.mul_(3)
-    assert gradients.loss_and_line(gpt, ids)[2][0] == pytest.approx(3 * before[0], rel=1e-4)
+    torch.testing.assert_close(gradients.loss_and_line(gpt, ids)[3][0], 3 * before[0], rtol=1e-4, atol=1e-6)
+    assert gradients.same_for_all(torch.ones(4, 8, 3)) == 1 and 0 < gradients.same_for_all(before[0]) < 1
+    assert gradients.same_for_all(torch.tensor([[[1.0], [-1.0]]])) == 0

@@ -572,7 +572,7 @@ AttentionView(seen, predicted, read)
 # <details><summary>Answer to 1, when you have looked</summary>
 #
 # Above all head 3 looks at `November`, in the rows of both digits. Head 2 looks at the two commas in both rows, head
-# 1 in the first. Below we try which is needed.
+# 1 at one of them in the first. Below we try which is needed.
 #
 # </details>
 #

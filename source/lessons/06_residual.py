@@ -545,9 +545,9 @@ assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-no
 #
 # What gets lost is *directions*. Vectors of 32 numbers have room for 32 directions at right angles. Before training,
 # hardly more than one of them (1.5) comes through. On the way up, the inputs are squeezed towards one line, some to
-# one end of it and some to the other. On the way down, whatever the loss asks for at the top, nearly the same request
-# arrives at the bottom. With skips 4.6 directions come through. (How we count them, and the trial with its control,
-# is folded below.)
+# one end of it and some to the other. On the way down, whatever the loss asks for at the top, nearly the same
+# request, or its opposite, arrives at the bottom. With skips 4.6 directions come through. (How we count them, and the
+# trial with its control, is folded below.)
 #
 # **So besides the size, ask whether different inputs are still different at the top, and different gradients still
 # different at the bottom.**
@@ -914,7 +914,7 @@ print("the same numbers as ours, with either place of the norm")
 #
 # <details><summary>The gradient has the same size at all depths of a stack. Will it train?</summary>
 #
-# Not for certain. *Norm only* with biases that begin at 0 had nearly that before the first step, and did not learn.
+# Not for certain. *Norm only* with biases that begin at 0 had nearly that before the first step, and hardly learnt.
 # With tanh the gradient did not shrink in training either, and still the stack learnt less than with skips. Ask also
 # whether different inputs are still different at the top, and different gradients still different at the bottom.
 #
@@ -924,13 +924,14 @@ print("the same numbers as ours, with either place of the norm")
 #
 # ## Takeaways
 #
-# * With skips a sub-layer learns only a change. $x + F(x)$ has the Jacobian $I + J$: $L$ sub-layers are $2^L$ paths, and on the
-#   shortest the gradient arrives as it was.
-# * Skips cure vanishing, not exploding. With branches of gain 1 the variance grows as $2^L$ with skips alone, as $1 + L$ in
-#   pre-norm, and not at all in post-norm. Our stack of 32 with skips alone learnt from a small start only, pre-norm from both.
-# * The right size is not enough. With a norm and no skips, our stack of 32 began with a gradient of the right size, and did
-#   not learn. With tanh the gradient did not shrink at any time, and still the stack learnt less than with skips. At the
-#   start hardly more than one of its 32 directions came through.
+# * With skips a sub-layer learns only a change. $x + F(x)$ has the Jacobian $I + J$: $L$ sub-layers are $2^L$ paths,
+#   and on the shortest the gradient arrives as it was.
+# * Skips cure vanishing, not exploding. With branches of gain 1 the variance grows as $2^L$ with skips alone, as $1 +
+#   L$ in pre-norm, and not at all in post-norm. Our stack of 32 with skips alone learnt from a small start only,
+#   pre-norm from both.
+# * The right size is not enough. With a norm and no skips, our stack of 32 began with a gradient of the right size,
+#   and hardly learnt. With tanh the gradient had not shrunk at any look, and still the stack learnt less than with
+#   skips. At the start hardly more than one of its 32 directions came through.
 # * All sub-layers read and write one residual stream. Reading it early needs a control that cannot know the answer.
 #
 # **Papers.** He et al. (2015), [arXiv:1512.03385](https://arxiv.org/abs/1512.03385): the residual connection; He et al.

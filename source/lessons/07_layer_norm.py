@@ -649,7 +649,7 @@ for place in ("pre", "post"):
 # train post-norm at 0.01 once more, with the same rates in the opposite order: the full rate first, the small ones at
 # the end. And perhaps without a warm-up it is only slow? We also give it twice as many steps. The second table looks
 # inside, after 0 to 60 steps: how much of the gradient at the top reaches the bottom, and how large a branch is
-# beside the line that it is added to.
+# beside the line that it is added to, and how much of what it adds is the same for all tokens.
 #
 # </details>
 
@@ -668,30 +668,37 @@ assert max(post[True]) < half < min(controls["small rates at the end"] + control
 line = recorded("norm_position_gradients")["result"]
 print(f"{'Medians of five seeds, after':49}       0       2       5      20      60 steps")
 for name, runs in line.items():
-    for what, words in (("gradient", "gradient at the bottom / top"), ("branch", "branch / line")):
+    for what, words in (
+        ("gradient", "gradient, bottom / top"), ("branch", "size, branch / line"),
+        ("same for all tokens", "branch: same for all tokens"),
+    ):  # fmt: skip
         middle = [median(run[what][i] for run in runs) for i in range(5)]
         print(f"{name:20}{words:29}" + "".join(f"{value:8.3f}" for value in middle))
-before, after = ((1 + median(run["branch"][i] for run in line["post-norm"]) ** 2) ** -6 for i in (0, 2))
-print(f"post-norm, left of the gradient on the way around all branches: {before:.3f}, after 5 steps {after:.3f}")
+        name = ""  # said once
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 # Checks what the next cell says
 gradients = {name: [run["gradient"] for run in runs] for name, runs in line.items()}
 assert max(row[2] for row in gradients["post-norm"]) < 0.06 < 0.08 < min(map(min, gradients["post-norm, warm-up"]))
 assert min(map(min, gradients["pre-norm"])) > 1.3 and min(run["branch"][2] for run in line["post-norm"]) > 1
+assert max(max(run["branch"]) for run in line["pre-norm"]) < 0.4
 assert max(max(run["branch"][:5]) for run in line["post-norm, warm-up"]) < 0.95
+same = {name: [run["same for all tokens"] for run in runs] for name, runs in line.items()}
+assert min(row[2] for name in ("pre-norm", "post-norm") for row in same[name]) > 0.89
+assert max(row[2] for row in same["post-norm, warm-up"]) < 0.8 and max(row[4] for row in same["pre-norm"]) < 0.2
 
 # %% [markdown]
 # <details><summary>What came out. Open after your guess</summary>
 #
 # The small rates help only when they come *first*, and twice the time does not help (three seeds, at this rate). What
-# do the first steps do? Before them the gradient comes down the stack nearly whole. After five at the full rate the
-# branches have outgrown the line that they are added to. The norm behind each sum divides by the size of both
-# together, so each time less of the line is left: on the way around all twelve branches 7 % of the gradient before,
-# and 0.3 % now. What comes through the branches does not make up for it. With a warm-up the branches hardly grow, and
-# the gradient dips and comes back. In pre-norm, where no norm stands on the line, more gradient arrives at the bottom
-# than left the top, at every look. (Whether the lost gradient is what keeps post-norm from learning, or only goes
-# with it, these runs do not tell.)
+# do the first steps do? After five at the full rate nearly all that a branch adds is the same for every token, so it
+# says nothing about any of them. In pre-norm that does little harm: the branches are small beside the line, and the
+# line carries each token's own vector past them, with nothing but additions on its way. At every look more gradient
+# arrives at the bottom than left the top, and after 60 steps the branches have found something to say. In post-norm
+# the branches have outgrown the line, and the norm behind each sum scales both down together, twelve times over. A
+# hundredth of the gradient or so reaches the bottom, later next to nothing. With a warm-up the branches hardly grow in
+# these 60 steps, and the gradient dips and comes back. (These things go together. Which of them keeps post-norm from
+# learning, these runs do not tell.)
 #
 # The literature looks at both ends of this: Xiong et al. (2020) at the large gradients near the output of a fresh
 # post-norm stack, Liu et al. (2020) at how strongly the output depends on the branches.

@@ -626,8 +626,8 @@ print(f"{40 - len(new)} of the 40 stand in the glossary. Some of the others:")
 print(*new[:20], sep=", ")
 
 # %% [markdown]
-# Which of them would you look up? (The others are terms that it has learnt by heart; [lesson 13](13_training.ipynb)
-# is about that.) And since Llama's style is five settings away, give it those:
+# Which of them would you look up? (The others stand in the glossary, and it may know them by heart; [lesson
+# 13](13_training.ipynb) is about that.) And since Llama's style is five settings away, give it those:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from machine to machine

@@ -693,10 +693,10 @@ for ax in (left, right):
     ax.legend(fontsize=8)
 
 # %% [markdown] tags=["deeper"]
-# From 300 tokens to 1,000, what a token holds doubles; from 4,000 to 8,000 it hardly grows. (With much more text to
-# learn from, it would grow more.) But every token costs one row of the table, the last as much as the first, so a
-# large vocabulary takes a large share of a small model: 49,152 rows of 576 numbers are 28 of SmolLM2's 135 million.
-# Whether a model *writes* better with more tokens is another question; here we have only counted.
+# From 300 tokens to 1,000, what a token holds doubles; from 4,000 to 8,000 it hardly grows. But every token costs one
+# row of the table, the last as much as the first, so a large vocabulary takes a large share of a small model: 49,152
+# rows of 576 numbers are 28 of SmolLM2's 135 million. Whether a model *writes* better with more tokens is another
+# question; here we have only counted.
 
 # %% [markdown]
 # ## 9. What people get wrong

@@ -145,7 +145,7 @@ predict("11_encoder_decoder.one_vector", actual=reached)
 # <details><summary>What happened? Open after your guess</summary>
 #
 # **It learns, only far more slowly** (left; each line is one of five models of its kind). The models with the full
-# memory reach 90 % after 150 to 200 steps, those with one vector after 800 to 1000.
+# memory first reach 90 % after 150 to 200 steps, those with one vector after 800 to 1000.
 #
 # **Longer lists fail** (right). There is not much in a date: 73,000 days are about 16 bits. So we let the same two kinds of
 # model copy lists of random symbols, drawn from twenty different ones. Lists of 4 to 24 symbols are 17 to 104 bits. With 4

@@ -79,7 +79,7 @@ translator
 # ## 3. What is inside
 #
 # Each token that the model knows has a number, its id. Each id has a row in a table of learnt numbers, the
-# **embedding**; the row is the **vector** from which the model starts:
+# embedding; the row is the **vector** from which the model starts:
 #
 # ![Sunday, November 22, 2026 as a text, as ten tokens (Sunday, comma, November, 2, 2, comma, 2, 0, 2, 6), as their ids (40, 8,
 # 20, 5, 5, 8, 5, 6, 5, 15), and as ten vectors, of which the first 8 of 64 numbers are shown, the darker, the

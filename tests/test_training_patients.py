@@ -51,6 +51,7 @@ RULES_OUT = {
     ),
     ("Ines", "overlap"): lambda: SEEN["Ines"]["overlap"] == 0,
     ("Jona", "ratio"): lambda: not frozen("Jona") and frozen("Chen"),
+    ("Jona", "one batch"): lambda: SEEN["Chen"]["one batch"][-1] > 2 * SEEN["Jona"]["one batch"][-1],
     ("Jona", "text"): lambda: len(written("Jona")) == 1 and len(written("Chen")) == 3,
     ("Kofi", "ratio"): lambda: (
         median(SEEN["Kofi"]["ratio"].values()) > 1.5 * median(TWINS["healthy writer"]["ratio"].values())

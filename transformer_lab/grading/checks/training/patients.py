@@ -85,7 +85,7 @@ CASES = {
     "Jona": Case(
         "source masked",
         "blocks frozen",
-        ("ratio", "text"),
+        ("ratio", "text", "one batch"),
         "The loss stops where a date without its source would: compare what comes out for three sources.",
         "Frozen blocks could show the same there.",
     ),

@@ -61,10 +61,18 @@ def test_backwards_the_first_step_has_the_full_rate():
 def test_the_gradient_is_lost_where_the_first_steps_are_full_ones():
     line = recorded("norm_position_gradients")["result"]
     assert {*line} == {*gradients.WAYS} and all(len(runs) == len(norm_position.SEEDS) for runs in line.values())
-    live = gradients.measured("post", 0, seed=0, at=(0, 2))
+    live = gradients.measured("post", 0, same_off=False, seed=0, at=(0, 2), steps=3)
     assert live["gradient"][0] == pytest.approx(line["post-norm"][0]["gradient"][0], rel=0.02)
     assert live["branch"] == pytest.approx(line["post-norm"][0]["branch"][:2], rel=0.1)
     assert live["gradient"][1] < 0.3 * live["gradient"][0]
+    kept_losses = row("post", 0, 1e-2)["last_losses"]  # of the same runs
+    assert [run["loss"] for run in line["post-norm"]] == pytest.approx(kept_losses, abs=0.1)
+
+
+def test_with_the_same_part_off_the_gradient_stays_and_nothing_is_learnt():
+    off = recorded("norm_position_gradients")["result"]["post-norm, same part off"]
+    assert max(max(row["same for all tokens"]) for row in off) < 1e-6 and min(row["gradient"][2] for row in off) > 0.5
+    assert min(row["loss"] for row in off) > 1.8
 
 
 @pytest.mark.parametrize("place", ["pre", "post"])

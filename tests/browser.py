@@ -18,6 +18,7 @@ import nbformat
 import pytest
 
 TOKEN = "tests"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 SETTINGS = Path(__file__).resolve().parents[1] / "source" / "jupyterlab" / "transformer-lab.json"
 PATIENCE = 180  # seconds: a busy machine is slow and not broken, and what is there at once is not waited for
 OFFLINE_ARGS = [
@@ -61,6 +62,18 @@ def eventually(check, timeout=PATIENCE / 3):
             time.sleep(0.05)
 
 
+# Widgets ask for a subshell as soon as there is a kernel; a kernel that ends before it has answered leaves an error in
+# the console. Its control channel answers in order: once it has told what subshells there are, nothing is under way.
+SETTLED = """async () => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  await kernel.info;
+  if (kernel.supportsSubshells) await kernel.requestListSubshell({}).done;
+}"""
+SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
+RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+SAVE = "() => window.jupyterapp.commands.execute('docmanager:save')"
+
+
 class Lab:
     """A JupyterLab server and a page that looks at it."""
 
@@ -88,6 +101,33 @@ class Lab:
     def python(self, code) -> str:
         """Run code in the notebook's kernel; what it printed, or its error."""
         return self.page.evaluate(EXECUTE, code).strip()
+
+    def shut_down(self):
+        """End the notebook's kernel."""
+        self.page.evaluate(SETTLED)
+        self.page.evaluate(SHUT_DOWN)
+
+    def restart(self):
+        """Restart the notebook's kernel; returns when the new one answers."""
+        self.page.evaluate(SETTLED)
+        self.page.evaluate(RESTART)
+        eventually(lambda: self.python("print(1)") == "1")
+        self.page.evaluate(SETTLED)
+
+    def save(self, name):
+        """Save the notebook called name; returns when every widget that it shows is stored with it."""
+
+        def stored():
+            self.page.evaluate(SAVE)
+            notebook = nbformat.read(self.root / name, as_version=4)
+            outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+            views = [
+                output.data[WIDGET_VIEW]["model_id"] for output in outputs if WIDGET_VIEW in output.get("data", ())
+            ]
+            state = notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {})
+            return set(views) <= set(state.get("state", ()))
+
+        eventually(stored)
 
     def theme(self, name):
         """Change JupyterLab's theme: to "JupyterLab Light" or "JupyterLab Dark"."""
@@ -193,6 +233,7 @@ def page(chromium):
 def lab(jupyter_server, page):
     """JupyterLab, to open notebooks in; its kernels end with the test."""
     yield Lab(jupyter_server, page)
+    page.goto("about:blank")  # nobody is left to miss an answer of a kernel that ends
     url = jupyter_server[0]
     answer = urllib.request.urlopen(f"{url}/api/sessions?token={TOKEN}", timeout=PATIENCE).read()
     for session in json.loads(answer):

@@ -1,5 +1,7 @@
 """Every view under axe-core (WCAG 2.1, levels A and AA), light and dark; and nothing moves by itself."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -21,6 +23,7 @@ def violations(page, selector):
     return [(one["id"], one["help"], [node["html"][:150] for node in one["nodes"]][:3]) for one in found]
 
 
+@cache
 def several():
     steps = [Snapshot(i, 1.0, ({"cross": (random(2, 3, 3, 4, seed=i), QUERIES, KEYS)},)) for i in range(3)]
     masked = np.tril(np.ones((1, 8, 5, 5), np.float32)) / np.arange(1, 6)[:, None]

@@ -4,7 +4,7 @@ import pytest
 
 from browser import eventually
 from test_accessibility_browser import violations
-from test_lessons_browser import SAVE, open_copy
+from test_lessons_browser import open_copy
 from transformer_lab import course_home
 
 pytestmark = pytest.mark.browser
@@ -74,8 +74,8 @@ def test_a_page_opened_again_shows_the_guess_and_says_that_python_is_gone(lab, p
     page.wait_for_selector(".tl-guess button")
     button(page, "stays").click()
     eventually(lambda: is_pressed(page, "stays"))
-    page.evaluate(SAVE)
-    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    lab.save("again.ipynb")
+    lab.shut_down()
     lab.open("again.ipynb")
     eventually(lambda: is_pressed(page, "stays"))
     button(page, "grows").click()
@@ -87,8 +87,7 @@ def test_a_restart_forgets_nothing_that_it_shows(lab, page):
     lab.open("restart.ipynb", [ASK])
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
     page.wait_for_selector(".tl-guess button")
-    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
-    eventually(lambda: lab.python("print(1)") == "1")
+    lab.restart()
     button(page, "grows").click()
     eventually(lambda: page.get_by_text("No answer from Python yet.").is_visible())
     assert not is_pressed(page, "grows")  # what is not kept is not shown as kept

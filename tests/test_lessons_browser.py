@@ -13,7 +13,6 @@ from transformer_lab.viz.inputs import romanised
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parents[1]
-SAVE = "() => window.jupyterapp.commands.execute('docmanager:save')"
 PICTURE = ROOT / "tests" / "screenshots" / "start.png"
 
 
@@ -125,8 +124,8 @@ def test_an_explorer_is_still_there_when_its_kernel_is_gone(lab, page):
     page.evaluate(READY)
     lab.run_all()
     lab.python("explorer.query = [2.0, 3.0]")
-    page.evaluate(SAVE)
-    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    lab.save(lesson)
+    lab.shut_down()
     lab.open(lesson)  # with a new kernel, in which nothing has run
     cell.scroll_into_view_if_needed()
     read_out = cell.locator(".tl-query .read-out")

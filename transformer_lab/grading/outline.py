@@ -22,6 +22,7 @@ def lesson_names() -> list[str]:
     return sorted(path.parent.name for path in CHECKS.glob("*/__init__.py"))
 
 
+@cache
 def outlines() -> dict[str, Outline]:
     """The outline of each lesson by the name of its folder, in the order of the course."""
     found = {name: outline(name) for name in lesson_names()}

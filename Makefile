@@ -52,10 +52,13 @@ NBVAL := PYTHONPATH=tests $(PYTEST) -q --nbval --nbval-current-env --nbval-sanit
 
 # JupyterLab's settings for the course; what the user has set, in overrides.json next to their folder or by hand, wins.
 LAB_SETTINGS := .venv/share/jupyter/lab/settings/overrides.d
+# IPython's, for every kernel of .venv: a slow cell says that it works, the first one too.
+KERNEL_SETTINGS := .venv/etc/ipython
 
 lab: .venv/course
-	@mkdir -p $(LAB_SETTINGS)
+	@mkdir -p $(LAB_SETTINGS) $(KERNEL_SETTINGS)
 	@cp source/jupyterlab/transformer-lab.json $(LAB_SETTINGS)/
+	@cp source/jupyterlab/ipython_kernel_config.json $(KERNEL_SETTINGS)/
 	$(BIN)/python -m jupyterlab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" \
 		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
 

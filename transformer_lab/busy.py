@@ -44,12 +44,21 @@ class Sign:
             shown.update({"text/plain": ""}, raw=True)
 
 
+SIGN = Sign()
+
+
+def load_ipython_extension(shell) -> None:
+    """From now on, cells of this notebook show a sign while they work; `make lab` has IPython call this."""
+    if SIGN.begin not in shell.events.callbacks["pre_run_cell"]:
+        shell.events.register("pre_run_cell", SIGN.begin)
+        shell.events.register("post_run_cell", SIGN.end)
+
+
 def show_when_busy() -> None:
     """From now on, cells of this notebook show a sign while they work, the running one too; elsewhere do nothing."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     if shell and hasattr(shell, "kernel"):
-        sign = Sign()
-        shell.events.register("pre_run_cell", sign.begin)
-        shell.events.register("post_run_cell", sign.end)
-        sign.begin()
+        load_ipython_extension(shell)
+        if not SIGN.thread.is_alive():
+            SIGN.begin()

@@ -56,8 +56,9 @@ LAB_SETTINGS := .venv/share/jupyter/lab/settings/overrides.d
 KERNEL_SETTINGS := .venv/etc/ipython
 
 lab: .venv/course
-	@mkdir -p $(LAB_SETTINGS) $(KERNEL_SETTINGS)
+	@mkdir -p $(LAB_SETTINGS)
 	@cp source/jupyterlab/transformer-lab.json $(LAB_SETTINGS)/
+	@mkdir -p $(KERNEL_SETTINGS)
 	@cp source/jupyterlab/ipython_kernel_config.json $(KERNEL_SETTINGS)/
 	$(BIN)/python -m jupyterlab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" \
 		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)

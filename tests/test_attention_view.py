@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 from tokenizers import Tokenizer, models, pre_tokenizers
 
@@ -165,6 +166,18 @@ def test_the_picture_has_white_margins_so_nothing_is_cut(shape):
     image = picture(weights, [f"query {i}" for i in range(shape[2])], ["an extremely long key"] * shape[3])
     edges = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     assert (edges == 1).all()
+
+
+def test_a_stored_picture_is_small_and_no_colour_is_far_from_the_drawn_one(monkeypatch):
+    """A notebook stores one with every view."""
+    files, savefig = [], Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, file, **how: files.append(file) or savefig(self, file, **how))
+    weights = np.random.default_rng(0).dirichlet(np.ones(8), size=(6, 8, 8))
+    stored = attention_picture.picture(weights, list("abcdefgh"), list("ijklmnop"), 2, 3)
+    (drawn,) = files
+    assert len(stored) < len(drawn.getvalue()) / 2
+    stored, drawn = (imread(io.BytesIO(data))[..., :3] for data in (stored, drawn.getvalue()))
+    assert abs(stored - drawn).max() < 5 / 255
 
 
 def test_the_picture_is_narrow_enough_for_a_telephone():

@@ -1,10 +1,13 @@
 """What holds for every explorer in Python: a static twin, a saved page, and no trait that the two forget."""
 
+import base64
+import io
 import json
 import re
 from pathlib import Path
 
 import pytest
+from matplotlib.image import imread
 
 from transformer_lab import viz
 from transformer_lab.optional import MissingPackageError
@@ -31,6 +34,9 @@ def test_a_notebook_without_a_kernel_shows_a_picture(kind):
     assert len(bundle["image/png"]) < 300_000
     assert bundle["text/plain"].startswith(kind.__name__)
     assert kind().static_twin() == kind().static_twin()  # byte for byte: a rebuilt notebook does not change
+    seen = imread(io.BytesIO(base64.b64decode(bundle["image/png"])))
+    assert not seen[[0, 0, -1, -1], [0, -1, 0, -1], 3].any()  # round corners: the page shows through
+    assert (seen[10, 20] == 1).all()  # and the card is white
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

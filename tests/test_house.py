@@ -209,6 +209,8 @@ def test_types_are_checked_in_all_of_the_package_and_shipped():
 def test_settings_for_jupyterlab_are_put_where_it_looks_for_them_and_are_ones_it_knows(planned, tmp_path):
     place = ".venv/share/jupyter/lab/settings/overrides.d"
     assert f"mkdir -p {place}\ncp {SETTINGS.relative_to(ROOT)} {place}/\n" in planned("lab", tmp_path)
+    place = ".venv/etc/ipython"
+    assert f"mkdir -p {place}\ncp source/jupyterlab/ipython_kernel_config.json {place}/\n" in planned("lab", tmp_path)
     share = Path(get_app_dir()).parent
     for plugin, values in json.loads(SETTINGS.read_text(encoding="utf-8")).items():
         place = "schemas/" + plugin.replace(":", "/") + ".json"

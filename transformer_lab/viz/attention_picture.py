@@ -13,6 +13,7 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.patches import Rectangle
 
 from .inputs import code_point
+from .png import small_png
 
 FONT = "DejaVu Sans"  # comes with matplotlib, so it is always there
 # Fonts to leave out: placeholders for every character, mathematics, emoji, and what comes with matplotlib.
@@ -90,10 +91,11 @@ def picture(
     )
     draw_scale(page, figure.colorbar(image, cax=bar, orientation="horizontal"), attention[layer, head], bottom, signed)
 
+    if format == "png":
+        return small_png(figure, dpi=100)
     file = io.BytesIO()
-    unvarying = {"Software": None} if format == "png" else {"Date": None}
     with rc_context({"svg.hashsalt": "transformer_lab"}):
-        figure.savefig(file, format=format, metadata=unvarying)
+        figure.savefig(file, format=format, metadata={"Date": None})
     return file.getvalue()
 
 

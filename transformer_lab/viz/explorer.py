@@ -5,7 +5,6 @@ formula, so that dragging needs no round trip; a test compares the two.
 """
 
 import base64
-import io
 from pathlib import Path
 
 import anywidget
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 
 from . import saved_page
 from .plots import lay_on_card
+from .png import small_png
 
 
 class Explorer(anywidget.AnyWidget):
@@ -31,9 +31,7 @@ class Explorer(anywidget.AnyWidget):
         figure = Figure(figsize=(10, 4), facecolor="white")
         lay_on_card(figure)
         self.draw(figure)
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", dpi=90, metadata={"Software": None})
-        return picture.getvalue()
+        return small_png(figure, dpi=90)
 
     def save(self, path) -> Path:
         """Write the explorer's current state to one HTML file that works offline, or to a .png; returns its path."""

@@ -21,7 +21,7 @@
 # * build LoRA yourself, and say why its two matrices may not both begin at zero;
 # * say on which tokens a model that answers questions is trained, and test how much of its gain is only form.
 #
-# About 60 minutes. It builds on [lesson 15](15_bert.ipynb), on the optimiser of [lesson 13](13_training.ipynb), and on
+# About 55 minutes. It builds on [lesson 15](15_bert.ipynb), on the optimiser of [lesson 13](13_training.ipynb), and on
 # the chat template of [lesson 14](14_gpt.ipynb).
 
 # %%
@@ -55,10 +55,10 @@ minilm, tokenizer = load("minilm")
 # to 0.13. It had learnt much about the templates, and little about what a name is.
 #
 # MiniLM has never been told what a name is either. But it has read a great deal, and what we need may already be
-# somewhere in its vectors. We begin by letting everything change. We put a new **head** on MiniLM, one linear layer
-# from the 384 numbers of a token to the seven tags, and train all of it, on labelled sentences of the old templates
-# only. This is **fine-tuning**. (Such a head has nothing to do with the heads of attention. And recall: B- begins a
-# name, I- continues it, and a name counts in F1 only if all its words and its type are right.)
+# somewhere in its vectors. We put a new **head** on it, one linear layer from the 384 numbers of a token to the
+# seven tags. Then we train all of it, on labelled sentences of the old templates only. This is **fine-tuning**.
+# (Such a head has nothing to do with the heads of attention. And recall: B- begins a name, I- continues it, and a
+# name counts in F1 only if all its words and its type are right.)
 
 # %%
 sentences = entities.training_sentences(800, seed=0)
@@ -86,9 +86,12 @@ print(", ".join(f"{kind}: entity F1 {score:.2f}" for kind, score in whole.evalua
 
 # %% [markdown]
 # Fifty steps, and it has begun to see what we want, although it takes streets for persons and firms for people. Let
-# it finish: 120 steps, with five seeds (three for the control), and other sentences for each (recorded). And is it
-# really the old reading that helps? The control has the same architecture and the same vocabulary, but is trained
-# from scratch, at the better of two rates.
+# it finish: 120 steps, five seeds, other sentences for each (recorded). And as six new templates are few, we test
+# on sixteen others, too.
+#
+# Is it really the old reading that helps? The control has the same architecture and the same vocabulary, but is
+# trained from scratch (three seeds, at the better of two rates). Compare the two in the new templates, on the
+# right:
 
 # %% jupyter={"source_hidden": true}
 kinds = ("same templates", "new templates", "other templates")
@@ -108,11 +111,10 @@ ax.set(ylim=(0, 1), ylabel="entity F1", title=title)
 _ = ax.legend(loc="lower left")
 
 # %% [markdown]
-# In new templates MiniLM has 0.65 and 0.63, the control 0.08 and 0.14. Both saw the same sentences in the same order.
-# What MiniLM had besides is what it read before, for another purpose.
-#
-# Or does it just know the names? Not only: with names made up of random syllables, as in `Zovobipo makes shoes in
-# Minire`, MiniLM still has 0.57 and 0.45, and the control stays below 0.2 (three seeds).
+# In the six new templates MiniLM has 0.65 and the control 0.08; in the sixteen others it is 0.63 against 0.14. Both
+# saw the same sentences in the same order. What MiniLM had besides is what it read before, for another purpose. And
+# it does not only recognise names that it knows: with names of random syllables, as in `Zovobipo makes shoes in
+# Minire`, it still has 0.57 and 0.45.
 #
 # Now the question of this lesson: must all of its 22 million numbers change? Suppose we leave every one as it is, and
 # put two thin matrices next to each matrix that makes queries or values. This is **LoRA**, and section 3 opens it.
@@ -155,17 +157,17 @@ predict("16_fine_tuning.how_few", actual="much worse" if gap < -0.1 else "better
 # %% [markdown]
 # ## 2. Everything may change. What does?
 #
-# When we tuned everything, all 22 million numbers were free to move. How much of that freedom did they use? Take one
-# matrix of MiniLM, the one that makes the queries of block 6, and subtract: the matrix after the training, minus the
-# matrix before. What is left is the **change**, 384 × 384 numbers. How complicated is it?
+# When we tuned everything, all 22 million numbers were free to move. How much of that freedom did they use? Take
+# the matrix that makes the queries of block 6, and subtract: after the training, minus before. What is left is the
+# **change**, 384 × 384 numbers. How complicated is it?
 #
 # Every matrix is a sum of simple pieces. A piece is a column times a row, and it does one thing only: it measures a
 # vector along one direction, and pushes it along another. The **singular value decomposition** finds the best such
 # pieces and sorts them by size; the sizes are the singular values. A matrix that is made of $r$ pieces has **rank** $r$.
 #
-# Keep the $r$ largest pieces, and you have the best copy of rank $r$ that there is. How good is it? The **energy** of
-# a matrix is the sum of the squares of all its numbers, which is also the sum of the squares of its singular values.
-# We ask what share of it the largest pieces hold.
+# Keep the $r$ largest pieces, and you have the best copy of rank $r$ that there is. How good is it? The **energy**
+# of a matrix is the sum of the squares of all its numbers, which is also the sum of the squares of its singular
+# values. We ask what share of it the largest pieces hold.
 #
 # ![A matrix of 8 by 8 cells is the sum of three matrices of the same shape. Beside each piece stands its column and above it
 # its row, of which it is the product. The largest piece, of size 3, holds 64 percent of the energy, the second, of size
@@ -191,12 +193,19 @@ assert 0.35 < share < 0.6
 
 # %% [markdown]
 # Simpler than it had to be: eight of 384 pieces hold three quarters of the change. In the matrix itself the eight
-# largest hold a seventh, in a matrix of random numbers a twelfth. But we chose this matrix well. In the one that makes
-# the queries of block 1, eight pieces hold not quite half. (More of them in section 9.)
+# largest hold a seventh, in a matrix of random numbers a twelfth. (We chose our matrix well: for the queries of
+# block 1 it is not quite half.)
 #
-# So the task must be a simple one? But would a task without any sense look different? Let us train on nonsense: the
-# same sentences, with all tags shuffled among all words, so that nothing is left to learn but how often each tag
-# comes. (Recorded, three seeds; 120 steps, the mean of the 36 matrices of all blocks.)
+# What is this simplicity worth? Two questions, one for each side of the next figure (recorded, three seeds; energy
+# is the mean of the blocks' 36 matrices):
+#
+# * **Left: is the change simple because the task is?** The control is trained on nonsense: the same sentences, with
+#   all tags shuffled among all words. Nothing is left to learn but how often each tag comes. Compare its curve with
+#   that of the true tags.
+# * **Right: does the simple part do the work?** We keep the tuned model's new head, and put all its other numbers
+#   back to what they were. Then each matrix gets the $r$ largest pieces of its change, and nothing else. The rival
+#   gets all pieces *but* the $r$ largest. $r$ stands at the dots: compare the 8 of the first with the 1 of the
+#   second.
 
 # %% jupyter={"source_hidden": true}
 changes, at = kept["changes"], [1, 2, 4, 8, 16, 32]
@@ -228,26 +237,21 @@ right.legend(right.lines[:: len(changes)], ["the r largest kept", "all but the r
 _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 
 # %% [markdown]
-# Left: after nonsense the change is just as simple. Eight pieces hold 71 % of it; with the true tags it is 70 %. So a
-# change of low rank is no sign that anything about names was learnt.
+# Left: after nonsense the change is about as simple, so a change of low rank is no sign that anything about names
+# was learnt.
 #
-# Right, a better question: does the simple part of the change do the work? We keep the tuned model's new head, and
-# put all its other numbers back to what they were. Then each matrix gets the $r$ largest pieces of its change, and
-# nothing else; $r$ is written at the dots. With no piece F1 is 0.07, with four pieces 0.48, and with eight 0.67, as
-# much as with the whole change of the matrices.
+# Right: with no piece F1 is below 0.1, and with eight it is 0.67, as much as with the whole change of the matrices.
+# Would any large part have done as well? The rival without the one largest piece keeps a little more energy than
+# those eight, and reaches only 0.46; the eight are ahead with each seed. So size alone does not explain what they
+# do.
 #
-# Or would any large part of the change have done? As a rival, throw away the one largest piece, and keep all 383
-# others. They hold 72 % of the energy, a little more than the eight, but reach only 0.46 where the eight reach 0.67
-# (in this order with each seed). So size alone does not explain what the eight do. (Below 60 % of the energy neither
-# way is far ahead.)
-#
-# How little was needed, then? Of each matrix's change you can throw away 376 of 384 pieces, and whatever else changed
-# below the head, and keep the score.
+# How little was needed, then? Of each matrix's change you can throw away 376 of 384 pieces, and whatever else
+# changed below the head, and keep the score.
 
 # %% [markdown]
 # ## 3. LoRA
 #
-# If eight pieces are enough, why learn the other 376? Those eight were *found* by training everything; can so few
+# If eight pieces are enough, why learn the other 376? Those eight were *found* by training everything. Can so few
 # also be *learnt*? The model behind your guess did just that, and in only 12 of the 36 matrices. It leaves the old
 # matrix $W$ alone and learns the change itself, as a product of two thin matrices:
 #
@@ -266,11 +270,11 @@ _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 # forever. So only $B$ is zero, and $A$ is random.
 #
 # **What is $\alpha / r$ for?** $BA$ is a sum of $r$ pieces. With more of them it grows faster at the same learning
-# rate, and you would have to tune the rate again. Dividing by $r$ is meant to spare you that. And $\alpha$ sets how
-# large the change is altogether.
+# rate. Dividing by $r$ is meant to spare you a new search for the rate. And $\alpha$ sets how large the change is
+# altogether.
 #
 # **What does it cost in use?** Nothing. When the training is over, add $\frac{\alpha}{r} BA$ to $W$, and you have a
-# matrix like any other. Here is LoRA in ten lines:
+# matrix like any other. Here is LoRA in ten lines, then a test of its start and its end:
 
 
 # %%
@@ -301,12 +305,11 @@ assert gap < 1e-4 * change_size
 # %% [markdown]
 # ## 4. Which numbers, and where?
 #
-# LoRA is one way to leave most of a model alone. Does another need less, or do better? Some ways choose a part of the
-# model, and train only that:
+# LoRA begins as the old model, and merged it costs nothing in use. Does another way need fewer numbers, or do
+# better? Some train only a part of the model:
 #
 # * **The last block**, with the head.
-# * **The head** alone. This is called a *linear probe*: it asks whether one linear layer can read the names off the
-#   old vectors.
+# * **The head** alone (a *linear probe*).
 # * **The biases**: the numbers that a layer adds, layer norms included, and none of those it multiplies by (BitFit, Ben
 #   Zaken et al. 2021).
 #
@@ -327,12 +330,13 @@ assert gap < 1e-4 * change_size
 #
 # A comparison is only fair if each method gets a learning rate that suits it. So we tried several for each, without
 # looking at any test sentence. Then all were trained for 120 steps, on the same sentences in the same order, with
-# five seeds (three from scratch). And because six new templates are few, there are sixteen others.
+# five seeds (three from scratch). What counts are the two columns of new templates; compare each row with
+# "everything".
 #
 # <details><summary>Deeper: how the rates were chosen, and what the seconds are</summary>
 #
 # The rates were tried on 13 of the 18 training templates, and judged on the other five. A step reads 16 sentences.
-# Seconds are of the processor, on a busy machine. What memory each method needs stands in section 10.
+# Seconds are of the processor, on a busy machine. What memory each method needs stands in section 9.
 #
 # </details>
 
@@ -369,23 +373,19 @@ figure.suptitle("120 steps, a dot a seed: LoRA, with a three-hundredth of the nu
 _ = axes[0].set_title("six new templates"), axes[1].set_title("sixteen other templates")
 
 # %% [markdown]
-# **A three-hundredth of the numbers does the work.** What counts are the two columns of new templates. There LoRA is
-# level with everything: ahead by 0.04 on the six and behind by 0.01 on the sixteen, and the seeds differ by more than
-# that.
+# **A three-hundredth of the numbers does the work.** LoRA is level with everything: ahead by 0.04 on the six and
+# behind by 0.01 on the sixteen, and the seeds differ by more than that.
 #
-# Could it be still less? The biases are an eight-hundredth. On the six they are ahead of everything with each seed,
-# by 0.09 in the mean; on the sixteen they are behind, by 0.03. Had we tested on the six alone, we would now tell you
-# that biases are best.
+# Could it be still less? The biases are an eight-hundredth. On the six they are ahead of everything with each seed;
+# on the sixteen they are behind in the mean. Had we tested on the six alone, we would now tell you that biases are
+# best.
 #
-# And more is not always better. The last block has 23 times as many numbers as LoRA, and is behind it with every seed
-# and on both tests: many numbers at the top did worse than few in every block. (Nor is it enough to be in every
-# block: prefix is, with as many numbers as LoRA, and is no better than the last block.) The head alone, which changes
-# nothing in the vectors, gets two thirds to three quarters as far as everything: that much can be read off the old
-# vectors as they are.
+# And more is not always better. The last block has 23 times as many numbers as LoRA, and is behind it with every
+# seed and on both tests. The head alone, which changes nothing in the vectors, gets two thirds to three quarters as
+# far as everything: that much can be read off the old vectors as they are.
 #
-# How far down can one go? LoRA again, with other ranks, at the rate that was tuned for rank 8, and with $\alpha =
-# 2r$, so that the factor $\alpha / r$ is 2 for all of them. (That switches the division of section 3 off: what could
-# this do to a small rank?)
+# How far down can one go? Here is LoRA with other ranks, all with the learning rate and the factor $\alpha / r$ of
+# rank 8:
 
 # %% jupyter={"source_hidden": true}
 print("entity F1, mean of the seeds  numbers | six new  sixteen other | same templates")
@@ -397,9 +397,9 @@ for rank in sorted(of_rank, key=int):
 
 # %% [markdown]
 # Rank 1 is *one* column and *one* row next to each of twelve matrices: fewer than twelve thousand numbers, head
-# included. On the six new templates it is level with rank 8, but on the sixteen it has 0.57 against 0.62, and on the
-# old ones 0.77 against 0.94. So you need more numbers? But all ranks had the rate and the factor of rank 8. Here is
-# rank 1 once more, with a higher rate, and with three times the steps (one run each):
+# included. On the six new templates it is level with rank 8. On the sixteen it is behind, and on the old ones far
+# behind. Is that too few numbers, or is it only slow, at a rate and a factor that were chosen for rank 8? Rank 1
+# once more, with a higher rate, and with three times the steps (one run each):
 
 # %% jupyter={"source_hidden": true}
 for way, run in kept["rank 1 again"].items():
@@ -407,15 +407,15 @@ for way, run in kept["rank 1 again"].items():
     print(f"rank 1, {way}: {scores}")
 
 # %% [markdown]
-# At this rate and factor rank 1 was slow, as section 3 lets you expect. With three times the steps it has 0.72, 0.61
-# and 0.96, where rank 8 had 0.69, 0.62 and 0.94 after a third of them. So how little must change? Here twelve
-# thousand new numbers, beside 22.6 million old ones, were enough. For your task and your model, you have to try.
+# Rank 1 was slow: with three times the steps it is about where rank 8 was after a third of them. So how little must
+# change? Here twelve thousand new numbers, beside 22.6 million old ones, were enough. For your task and your model,
+# you have to try.
 
 # %% [markdown]
 # ## 5. What becomes of the old?
 #
-# MiniLM had a trade before we came: it was trained to give texts of similar meaning similar vectors, and lesson 15's
-# search lives on that. Can it still do it?
+# MiniLM had a trade before we came: it gave texts of similar meaning similar vectors, and lesson 15's search lives
+# on that. Can it still do it?
 #
 # We take the fifty questions of that lesson and 120 passages of the documentation, and count the questions that have
 # their passage among the five nearest. Before any tuning that is 41 of the fifty, more than in lesson 15, for there
@@ -466,9 +466,10 @@ predict("16_fine_tuning.forgotten", actual="nearly all" if left > 0.8 else "abou
 # * **Do not change the body**, that is, whatever lies below the head. A head alone forgets nothing: the body is the
 #   old one.
 # * **Change it in a way that can be taken off.** A LoRA, an adapter, a prefix or a prompt leaves the old numbers
-#   alone. While the LoRA is attached the search suffers; take it off, and the old model is back, to the last bit. So
-#   one body can serve many tasks, with a small file for each.
-# * **Rehearse.** If you have examples of the old task, mix them into the new training.
+#   alone. While the LoRA is attached the search suffers; take it off, and the old model is back, to the last bit.
+#   So one body can serve many tasks, with a small file for each.
+# * **Rehearse.** If you have examples of the old task, mix a few into each batch of the new one. In an experiment
+#   with two kinds of texts (folded below), F1 on the old kind was 0.99 with rehearsal, and 0.49 without.
 #
 # ![MiniLM three times, always as it was. With nothing next to it, it does the old search; with a LoRA and a head for names
 # it finds names; with another LoRA and head it sorts messages.](figures/16_fine_tuning_taken_off.svg)
@@ -491,16 +492,24 @@ print(f"detached: {(detached - old).abs().max():.0f}")
 assert (detached == old).all() and moved > 0.05
 
 # %% [markdown]
-# And rehearsal? For that we need examples of the old task, so we take another pair of tasks. Say that a model learns
-# to find names in texts A: the ten of our templates in which persons occur. A year later come texts B, the eight
-# other templates, which tell of firms, teams and places. No label in B contradicts one in A; there are just no
-# persons in B. Learning one thing after the other is called **continual learning**.
+# Attached, the LoRA moves the vectors far; taken off, it leaves no trace. Can a model that *writes* be taught as
+# cheaply?
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true
+# ### Deeper: rehearsal, measured
+
+# %% [markdown] tags=["deeper"]
+# For rehearsal we need examples of the old task, so we take another pair of tasks. Say that a model learns to find
+# names in texts A: the ten of our templates in which persons occur. A year later come texts B, the eight other
+# templates, which tell of firms, teams and places. No label in B contradicts one in A; there are just no persons in
+# B. Learning one thing after the other is called **continual learning**.
 #
 # The model goes on to learn B, either alone or with two sentences of A added to each batch of sixteen of B, drawn
 # from a hundred that were kept. (Recorded, three seeds. The tests are sentences of the same templates with new
-# names.)
+# names.) The last column is a control: the batches of the third, for a model that had never learnt A. Watch the
+# blue dots:
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 continual = recorded("continual")["result"]
 ways = {"A only": continual["A first"]["everything"]}
 ways |= {"A, then B": continual["everything"], "A, then B\nand a little A": continual["everything, rehearsal"]}
@@ -518,19 +527,21 @@ title = "Two old sentences in each batch keep A; alone, in 80 steps,\nthey would
 ax.set(ylim=(0, 1.03), ylabel="entity F1", title=title, xticks=range(len(ways)), xticklabels=ways)
 _ = ax.legend(loc="lower left")
 
+# %% [markdown] tags=["deeper"]
+# After A the model has 0.94 on A. Then it learns B, and has 0.49. With two sentences of A in each batch it has
+# 0.99.
+#
+# Is A kept by that, or learnt anew from the hundred sentences? The control reaches 0.45, not much less than the
+# model that learnt A and forgot it. So in these 80 steps the old sentences alone would not have brought A to 0.99:
+# what was learnt before makes the difference. (They do teach, but slowly. With three times the steps that model has
+# 0.98 on A, too.)
+
 # %% [markdown]
-# After A the model has 0.94 on A. Then it learns B, and has 0.49. With two sentences of A in each batch it has 0.99.
-#
-# Is A kept by that, or learnt anew from the hundred sentences? The control, in the fourth column: the same batches
-# for a model that had never learnt A. It reaches 0.45, not much less than the model that learnt A and forgot it. So
-# in these 80 steps the old sentences alone would not have brought A to 0.99: what was learnt before makes the
-# difference. (They do teach, but slowly. With three times the steps that model has 0.98 on A, too.)
-#
 # ## 6. From continuing to answering
 #
-# So far the model labelled words. How little does it take to teach one that *writes*? Lesson 14 left us with SmolLM2,
-# which answers if it is asked in its chat template, and without it may say nothing, or go on without an end. Let us
-# teach it to answer in one sentence, without any template, with a LoRA of rank 8 and 50 steps.
+# So far the model labelled words. Now to one that *writes*: SmolLM2, of lesson 14. Asked in its chat template it
+# answers; asked without, it may say nothing, or go on without an end. Let us teach it to answer without any
+# template, in one sentence, with a LoRA of rank 8 and 50 steps.
 #
 # The examples come from Python itself: a question is `What does heapq.heappop do?`, and the answer is the first
 # sentence of that function's docstring. There are 300 pairs to learn from, and 30 functions of other modules to ask
@@ -561,8 +572,11 @@ for what, said in (("before", before), ("after", taught)):
 
 # %% [markdown]
 # Fifty steps, and the form is perfect. Before, it talked until we stopped it, after 40 tokens. Now it says one
-# sentence and stops, every time. But how much does it know about Python now? Four of the twelve functions do not
-# exist. We made them up:
+# sentence and stops, every time. But how much does it know about Python now?
+#
+# First we ask about four functions that do not exist; we made them up. Then we measure how unlikely it finds the
+# true answers of the thirty functions, in nats a token. The control is the same answers after *other* questions. Do
+# only the right ones become likelier?
 
 # %% jupyter={"source_hidden": true}
 for name in [name for name in taught if name not in manual]:
@@ -576,13 +590,12 @@ for run in ("before", "answer only"):
 # %% [markdown]
 # It has an answer for everything, in the voice of the manual. Is the voice all that it learnt?
 #
-# The true answers of all thirty functions have become likelier: 2.89 nats a token instead of 3.69. Has it learnt
-# about them? The control is the same answers after *other* questions. They have become likelier as well, 4.12 instead
-# of 4.55. **About half of the gain remains when question and answer do not belong together. That much is form.**
+# The true answers have become likelier: 2.89 nats a token instead of 3.69. After other questions they have become
+# likelier as well, 4.12 instead of 4.55. **About half of the gain remains when question and answer do not belong
+# together. That much is form.**
 #
-# The rest is no new knowledge of these functions either, for the 300 pairs said nothing about them. Perhaps it makes
-# better use of the words in a name (`listmailcapfiles`), or of what it knew before. To test for new facts you would
-# have to ask about functions that it *was* taught.
+# The rest is no new knowledge of these functions either, for the 300 pairs said nothing about them. To test for new
+# facts you would have to ask about functions that it *was* taught.
 #
 # <details><summary>Deeper: is the loss on the answer only worth the trouble?</summary>
 #
@@ -592,67 +605,13 @@ for run in ("before", "answer only"):
 #
 # </details>
 #
-# ## 7. A small student
+# ## 7. Other tasks, and a smaller model
 #
-# So far the old model stayed, and a little was added. What if there is no room for it? Suppose that you need
-# something for a telephone, a hundredth of MiniLM's size. Trained from scratch, a model was lost in new templates.
+# What must *you* change for another task? Four things around the blocks: the data, what is put on top, the loss,
+# and the way you measure success.
 #
-# But sentences are cheap; it is labels that are expensive. Say you have a heap of sentences of the kind that you care
-# about, the sixteen other templates, and nobody has labelled them. Then let a large model, the **teacher** (here one
-# of the five with a LoRA of section 4), do it, and let a small one, the **student**, learn from what it says. This is
-# **distillation** (Hinton et al. 2015).
-#
-# ![The sentence "Snow fell on Lima", labelled by nobody, goes to the teacher and to the student. Of Lima the teacher
-# says place 0.70, firm 0.25, person 0.05; the student says 0.35, 0.35, 0.30, and is to say what the teacher says.
-# That is a soft label; a hard one would be the best alone, place. Old sentences with their true labels are the other
-# half of each batch.](figures/16_fine_tuning_distillation.svg)
-#
-# The teacher need not say "place". It can say "place 0.7, firm 0.25, person 0.05", and the student is to say the
-# same. Such **soft labels** tell more than the best one alone: which mistakes are nearly right.
-#
-# <details><summary>Deeper: the loss, and its temperature</summary>
-#
-# A temperature $T$, by which the scores of both are divided before the softmax, brings the small chances out. The loss
-# is a Kullback-Leibler divergence, the nats that the student's chances cost beyond the teacher's own, if the teacher
-# is right:
-#
-# $$T^2 \; \mathrm{KL}(\text{teacher} \,\|\, \text{student}).$$
-#
-# The factor $T^2$ is there because the division makes the gradients smaller by that much.
-#
-# </details>
-#
-# Is it the teacher that helps, or only more training? And are soft labels worth more than hard ones? Four students
-# differ in half of each batch (the other half is old text with its true labels), and all have 300 steps. The last one
-# gets the true labels, to see how far it could go. They are judged on the sixteen templates, with new names.
-
-# %% jupyter={"source_hidden": true}
-students = recorded("distilling")["result"]
-arms = [arm for arm in students if arm != "teacher"]
-ax = plt.subplots(figsize=(8.5, 3.2))[1]
-for place, arm in enumerate(["teacher", *arms]):
-    dots = [run["other templates"] for run in students[arm]]
-    ax.plot([place] * len(dots), dots, "o", color="grey" if arm == "teacher" else "C0", alpha=0.4)
-    ax.plot([place - 0.25, place + 0.25], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
-    six = sum(run["new templates"] for run in students[arm]) / len(dots)
-    print(f"{arm:24} {sum(dots) / len(dots):.2f} ({min(dots):.2f} to {max(dots):.2f}), six new templates {six:.2f}")
-ax.set_xticks(range(len(arms) + 1), ["teacher", *[arm.replace(", ", ",\n") for arm in arms]], fontsize=8)
-_ = ax.set(
-    ylim=(0, 1), ylabel="entity F1", title="Sixteen templates without labels: a teacher's labels help (three seeds)"
-)
-
-# %% [markdown]
-# It is the teacher that helps, not the length of the training. With old text only the student reaches 0.17, with the
-# teacher's labels on the new text 0.44 and 0.47; and no person labelled a word of the new text. With true labels it
-# reaches 0.68. But what it learnt are those sixteen templates, and not what a name is: on the six that no student had
-# read it has 0.13 with the teacher's labels, 0.12 with old text only, and the teacher 0.73. So the heap must be of
-# the kind that you care about. Soft labels were no better here than hard ones (at the one temperature that we tried,
-# 2).
-#
-# ## 8. Other tasks
-#
-# What must *you* change for another task? Four things around the blocks: the data, what is put on top, the loss, and
-# the way you measure success.
+# And if the model is too large? Then it can label texts for a small one (**distillation**). And if nobody can write
+# the right answer? People can still say which of two is better (**DPO**). Both are folded below.
 #
 # <details><summary>Deeper: eight tasks in one table. Cover the last three columns, and guess them</summary>
 #
@@ -667,12 +626,68 @@ _ = ax.set(
 # | speech | sound in slices of 10 ms, a text | a decoder, or a score for each letter and slice | cross-entropy, or CTC | word error rate |
 # | recommendation | what someone used, in order; the next thing | a score for each thing | cross-entropy | recall@k, on *later* days than those learnt from |
 #
-# Names and answers you have seen tuned here; the first row comes in section 12.
+# Names and answers you have seen tuned here; the first row comes in section 11.
 #
 # </details>
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true
+# ### Deeper: distillation, a small student and its teacher
+
+# %% [markdown] tags=["deeper"]
+# So far the old model stayed, and a little was added. What if there is no room for it? Suppose that you need
+# something for a telephone, a hundredth of MiniLM's size. Trained from scratch, a model was lost in new templates.
 #
-# <details><summary>Deeper: what if there is no right answer, only a better one? Preference tuning (DPO)</summary>
+# But sentences are cheap; it is labels that are expensive. Say you have a heap of sentences of the kind that you
+# care about, the sixteen other templates, and nobody has labelled them. Then let a large model, the **teacher**
+# (here one of the five with a LoRA of section 4), do it, and let a small one, the **student**, learn from what it
+# says. This is **distillation** (Hinton et al. 2015).
 #
+# ![The sentence "Snow fell on Lima", labelled by nobody, goes to the teacher and to the student. Of Lima the teacher
+# says place 0.70, firm 0.25, person 0.05; the student says 0.35, 0.35, 0.30, and is to say what the teacher says.
+# That is a soft label; a hard one would be the best alone, place. Old sentences with their true labels are the other
+# half of each batch.](figures/16_fine_tuning_distillation.svg)
+#
+# The teacher need not say "place". It can say "place 0.7, firm 0.25, person 0.05", and the student is to say the
+# same. Such **soft labels** tell more than the best one alone: which mistakes are nearly right. A temperature $T$,
+# by which the scores of both are divided before the softmax, brings the small chances out. The loss is a
+# Kullback-Leibler divergence, the nats that the student's chances cost beyond the teacher's own, if the teacher is
+# right:
+#
+# $$T^2 \; \mathrm{KL}(\text{teacher} \,\|\, \text{student}).$$
+#
+# The factor $T^2$ is there because the division makes the gradients smaller by that much.
+#
+# Is it the teacher that helps, or only more training? And are soft labels worth more than hard ones? Four students
+# differ in half of each batch (the other half is old text with its true labels), and all have 300 steps. The last
+# one gets the true labels, to see how far it could go. They are judged on the sixteen templates, with new names.
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
+students = recorded("distilling")["result"]
+arms = [arm for arm in students if arm != "teacher"]
+ax = plt.subplots(figsize=(8.5, 3.2))[1]
+for place, arm in enumerate(["teacher", *arms]):
+    dots = [run["other templates"] for run in students[arm]]
+    ax.plot([place] * len(dots), dots, "o", color="grey" if arm == "teacher" else "C0", alpha=0.4)
+    ax.plot([place - 0.25, place + 0.25], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
+    six = sum(run["new templates"] for run in students[arm]) / len(dots)
+    print(f"{arm:24} {sum(dots) / len(dots):.2f} ({min(dots):.2f} to {max(dots):.2f}), six new templates {six:.2f}")
+ax.set_xticks(range(len(arms) + 1), ["teacher", *[arm.replace(", ", ",\n") for arm in arms]], fontsize=8)
+_ = ax.set(
+    ylim=(0, 1), ylabel="entity F1", title="Sixteen templates without labels: a teacher's labels help (three seeds)"
+)
+
+# %% [markdown] tags=["deeper"]
+# It is the teacher that helps, not the length of the training. With old text only the student reaches 0.17, with the
+# teacher's labels on the new text 0.44 and 0.47; and no person labelled a word of the new text. With true labels it
+# reaches 0.68. But what it learnt are those sixteen templates, and not what a name is: on the six that no student had
+# read it has 0.13 with the teacher's labels, 0.12 with old text only, and the teacher 0.73. So the heap must be of
+# the kind that you care about. Soft labels were no better here than hard ones (at the one temperature that we tried,
+# 2).
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true
+# ### Deeper: preference tuning (DPO)
+
+# %% [markdown] tags=["deeper"]
 # For many questions nobody can write *the* answer, but anybody can say which of two is better. So let people choose,
 # and let a reward $r(y)$ explain their choices: $y$ is preferred to $z$ with probability $\sigma(r(y) - r(z))$, where
 # $\sigma$ is the sigmoid. We want a model $\pi$ with high reward that stays near the one we had, $\pi_0$ (the nearer,
@@ -686,13 +701,8 @@ _ = ax.set(
 #
 # $$-\log \sigma\Big(\beta \log \frac{\pi(y)}{\pi_0(y)} - \beta \log \frac{\pi(z)}{\pi_0(z)}\Big).$$
 #
-# This is **direct preference optimisation** (Rafailov et al. 2023). The folded cells below try it on a language of
+# This is **direct preference optimisation** (Rafailov et al. 2023). The cell below tries it on a language of
 # three answers, where the best model is known: does the training arrive there?
-#
-# </details>
-
-# %% [markdown] jp-MarkdownHeadingCollapsed=true
-# ### Deeper: DPO on a language of three answers
 
 # %% tags=["deeper"]
 old = torch.tensor([0.6, 0.3, 0.1]).log()  # the model that we had: it likes the worst answer best
@@ -710,7 +720,7 @@ for what, chances in (("the old model", old.exp()), ("the best one by the formul
 assert (best - reached).abs().max() < 0.005
 
 # %% [markdown]
-# ## 9. Play
+# ## 8. Play
 #
 # Four matrices of the model that you trained in section 1: what changed in each, and what a low rank keeps of it.
 #
@@ -763,7 +773,7 @@ names = EntityExplorer(
 names
 
 # %% [markdown]
-# ## 10. What people get wrong
+# ## 9. What people get wrong
 #
 # **"LoRA needs a hundredth of the memory."** The numbers that are *learnt* are a hundredth or fewer. But the old ones
 # must still be there. What you save for each old number is its gradient and the two means that AdamW keeps of it:
@@ -801,7 +811,7 @@ for method in ("everything", "last block", "biases", "lora", "head"):
 # Of the rates tried, the best for LoRA is thirty times the best for everything. With a third of that it has hardly begun.
 
 # %% [markdown]
-# ## 11. In the package
+# ## 10. In the package
 #
 # `lora.py`, `adapters.py` and `prompts.py` are a page each, `fine_tuning.py` has the list of methods, and
 # `distillation.py` the loss of section 7. `LoRALinear` is the class of section 3, apart from how A is drawn. `merge_lora`
@@ -814,7 +824,7 @@ beside = lora_state(narrow.model)
 print(f"{len(beside)} thin matrices of {sum(one.numel() for one in beside.values()):,} numbers")
 
 # %% [markdown]
-# ## 12. What you have now
+# ## 11. What you have now
 #
 # A way to teach a good model *your* distinctions in seconds. Back to the small shop: you write eight examples of each
 # kind of message, and that is all.
@@ -883,7 +893,7 @@ with tempfile.TemporaryDirectory() as folder:
 # </details>
 
 # %% [markdown]
-# ## 13. Check yourself
+# ## 12. Check yourself
 #
 # <details><summary>In LoRA, what happens if B is random and A is zero at the start? And if both are zero?</summary>
 #

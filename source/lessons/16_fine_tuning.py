@@ -11,7 +11,7 @@
 # Say that you run a small shop, and you want your messages sorted: does somebody ask, complain, or say thanks? You
 # have two dozen examples. Nothing learns English from two dozen sentences. But others have trained models for weeks,
 # on more text than you will ever own, and give them away. At the end of this lesson you teach such a model your three
-# kinds of message, in five seconds.
+# kinds of message, in a few seconds.
 #
 # What will you have changed in it? All of its 22 million numbers? The last few? Or can it stay exactly as it is, with
 # something small added next to it? And can it still do what it did before? We find out with the model behind [lesson
@@ -51,14 +51,14 @@ minilm, tokenizer = load("minilm")
 #
 # Because it may already know what your examples cannot teach it. Recall the tagger of lesson 15, section 6. It was
 # trained from nothing, on sentences of 18 patterns, or **templates**. In new sentences of these templates it found
-# most persons, places and organisations, even when every name was new. In six other templates its F1 fell from 0.82
-# to 0.13. It had learnt much about the templates, and little about what a name is.
+# most persons, places and organisations, even when every name was new. In six new templates its F1 fell from 0.82 to
+# 0.13. It had learnt much about the templates, and little about what a name is.
 #
 # MiniLM has never been told what a name is either. But it has read a great deal, and what we need may already be
-# somewhere in its vectors. We put a new **head** on it, one linear layer from the 384 numbers of a token to the
-# seven tags. Then we train all of it, on labelled sentences of the old templates only. This is **fine-tuning**.
-# (Such a head has nothing to do with the heads of attention. And recall: B- begins a name, I- continues it, and a
-# name counts in F1 only if all its words and its type are right.)
+# somewhere in its vectors. We put a new **head** on it, one linear layer from the 384 numbers of a token to the seven
+# tags. Then we train it further, for now all of it, on labelled sentences of the old templates only. This is
+# **fine-tuning**. (Such a head has nothing to do with the heads of attention. And recall: B- begins a name, I-
+# continues it, and a name counts in F1 only if all its words and its type are right.)
 
 # %%
 sentences = entities.training_sentences(800, seed=0)
@@ -85,13 +85,12 @@ print(*(fill(line, 84, subsequent_indent="    ") for line in labelled(whole.mode
 print(", ".join(f"{kind}: entity F1 {score:.2f}" for kind, score in whole.evaluate().items()))
 
 # %% [markdown]
-# Fifty steps, and it has begun to see what we want, although it takes streets for persons and firms for people. Let
-# it finish: 120 steps, five seeds, other sentences for each (recorded). And as six new templates are few, we test
-# on sixteen others, too.
+# Fifty steps, and it has begun to see what we want, although with us a street and a firm became persons. Let it
+# finish: 120 steps, five seeds, each with its own sentences (recorded). And as six new templates are few, we test on
+# sixteen others, too.
 #
 # Is it really the old reading that helps? The control has the same architecture and the same vocabulary, but is
-# trained from scratch (three seeds, at the better of two rates). Compare the two in the new templates, on the
-# right:
+# trained from scratch (three seeds, at the better of two rates). Compare the two in both kinds of new templates:
 
 # %% jupyter={"source_hidden": true}
 kinds = ("same templates", "new templates", "other templates")
@@ -114,7 +113,7 @@ _ = ax.legend(loc="lower left")
 # In the six new templates MiniLM has 0.65 and the control 0.08; in the sixteen others it is 0.63 against 0.14. Both
 # saw the same sentences in the same order. What MiniLM had besides is what it read before, for another purpose. And
 # it does not only recognise names that it knows: with names of random syllables, as in `Zovobipo makes shoes in
-# Minire`, it still has 0.57 and 0.45.
+# Minire`, it still has 0.57 and 0.45, and the control 0.11 and 0.13 (three seeds).
 #
 # Now the question of this lesson: must all of its 22 million numbers change? Suppose we leave every one as it is, and
 # put two thin matrices next to each matrix that makes queries or values. This is **LoRA**, and section 3 opens it.
@@ -149,8 +148,8 @@ predict("16_fine_tuning.how_few", actual="much worse" if gap < -0.1 else "better
 # <details><summary>What happened? Open after your guess</summary>
 #
 # About as well. After 120 steps LoRA has 0.69 on the six new templates, and tuning everything 0.65; on sixteen others
-# it is 0.62 and 0.63. (Your own two models have had only 50 steps.) One could change twenty-two million numbers and
-# the other 76 thousand, and we cannot tell which of the two is better. How can so little be enough?
+# it is 0.62 and 0.63. (Your own two models have had only 50 steps.) LoRA learnt 76 thousand numbers, the other 22.6
+# million, and we cannot tell which of the two is better. How can so little be enough?
 #
 # </details>
 
@@ -162,8 +161,9 @@ predict("16_fine_tuning.how_few", actual="much worse" if gap < -0.1 else "better
 # **change**, 384 × 384 numbers. How complicated is it?
 #
 # Every matrix is a sum of simple pieces. A piece is a column times a row, and it does one thing only: it measures a
-# vector along one direction, and pushes it along another. The **singular value decomposition** finds the best such
-# pieces and sorts them by size; the sizes are the singular values. A matrix that is made of $r$ pieces has **rank** $r$.
+# vector along one direction, and returns that much of another. The **singular value decomposition** finds the best
+# such pieces and sorts them by size; the sizes are the singular values. A matrix that is made of $r$ pieces has
+# **rank** $r$.
 #
 # Keep the $r$ largest pieces, and you have the best copy of rank $r$ that there is. How good is it? The **energy**
 # of a matrix is the sum of the squares of all its numbers, which is also the sum of the squares of its singular
@@ -192,20 +192,19 @@ print(f"the change of the same matrix in block 1, rank 8: {share:.0%}")
 assert 0.35 < share < 0.6
 
 # %% [markdown]
-# Simpler than it had to be: eight of 384 pieces hold three quarters of the change. In the matrix itself the eight
-# largest hold a seventh, in a matrix of random numbers a twelfth. (We chose our matrix well: for the queries of
+# Simpler than it had to be: eight of 384 pieces hold three quarters of the change's energy. In the matrix itself the
+# eight largest hold a seventh, in a matrix of random numbers a twelfth. (We chose our matrix well: for the queries of
 # block 1 it is not quite half.)
 #
-# What is this simplicity worth? Two questions, one for each side of the next figure (recorded, three seeds; energy
-# is the mean of the blocks' 36 matrices):
+# What is this simplicity worth? Two questions, one for each side of the next figure (recorded, three seeds; energy is
+# the mean of 36 matrices, six a block):
 #
-# * **Left: is the change simple because the task is?** The control is trained on nonsense: the same sentences, with
-#   all tags shuffled among all words. Nothing is left to learn but how often each tag comes. Compare its curve with
-#   that of the true tags.
+# * **Left: is the change simple because the task is?** The control is MiniLM trained on nonsense: the same sentences,
+#   with all tags shuffled among all words. Nothing is left to learn but how often each tag comes. Compare its curve
+#   with that of the true tags.
 # * **Right: does the simple part do the work?** We keep the tuned model's new head, and put all its other numbers
 #   back to what they were. Then each matrix gets the $r$ largest pieces of its change, and nothing else. The rival
-#   gets all pieces *but* the $r$ largest. $r$ stands at the dots: compare the 8 of the first with the 1 of the
-#   second.
+#   gets all pieces *but* the $r$ largest. $r$ stands at the dots: compare the blue 8 with the orange 1.
 
 # %% jupyter={"source_hidden": true}
 changes, at = kept["changes"], [1, 2, 4, 8, 16, 32]
@@ -240,20 +239,20 @@ _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 # Left: after nonsense the change is about as simple, so a change of low rank is no sign that anything about names
 # was learnt.
 #
-# Right: with no piece F1 is below 0.1, and with eight it is 0.67, as much as with the whole change of the matrices.
-# Would any large part have done as well? The rival without the one largest piece keeps a little more energy than
-# those eight, and reaches only 0.46; the eight are ahead with each seed. So size alone does not explain what they
-# do.
+# Right: with no piece F1 is below 0.1, and with eight it is about two thirds, as much as with the whole change of the
+# matrices (orange, at energy 1). Would any large part have done as well? The rival without the one largest piece
+# keeps a little more energy than those eight, and reaches less than a half in the mean; the eight are ahead with each
+# seed. So size alone does not explain what they do. (Below 60 % of the energy neither way is far ahead.)
 #
-# How little was needed, then? Of each matrix's change you can throw away 376 of 384 pieces, and whatever else
-# changed below the head, and keep the score.
+# So of each matrix's change you can throw away 376 of 384 pieces, and whatever else changed below the head, and keep
+# the score.
 
 # %% [markdown]
 # ## 3. LoRA
 #
 # If eight pieces are enough, why learn the other 376? Those eight were *found* by training everything. Can so few
-# also be *learnt*? The model behind your guess did just that, and in only 12 of the 36 matrices. It leaves the old
-# matrix $W$ alone and learns the change itself, as a product of two thin matrices:
+# also be *learnt*? The LoRA of section 1 did just that, and in only 12 of the 36 matrices. It leaves the old matrix
+# $W$ alone and learns the change itself, as a product of two thin matrices:
 #
 # $$y = W x + \frac{\alpha}{r}\, B A x, \qquad A: r \times d_\text{in}, \quad B: d_\text{out} \times r.$$
 #
@@ -270,11 +269,10 @@ _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 # forever. So only $B$ is zero, and $A$ is random.
 #
 # **What is $\alpha / r$ for?** $BA$ is a sum of $r$ pieces. With more of them it grows faster at the same learning
-# rate. Dividing by $r$ is meant to spare you a new search for the rate. And $\alpha$ sets how large the change is
-# altogether.
+# rate. Dividing by $r$ is meant to spare you a new search for the rate. And $\alpha$ scales the change as a whole.
 #
 # **What does it cost in use?** Nothing. When the training is over, add $\frac{\alpha}{r} BA$ to $W$, and you have a
-# matrix like any other. Here is LoRA in ten lines, then a test of its start and its end:
+# matrix like any other. Here is LoRA in eight lines, then a test of its start and of merging:
 
 
 # %%
@@ -305,13 +303,12 @@ assert gap < 1e-4 * change_size
 # %% [markdown]
 # ## 4. Which numbers, and where?
 #
-# LoRA begins as the old model, and merged it costs nothing in use. Does another way need fewer numbers, or do
-# better? Some train only a part of the model:
+# Does any other method need fewer numbers, or do better? All of them learn the new head, too. Some train only a part
+# of the old model:
 #
-# * **The last block**, with the head.
+# * **The last block.**
 # * **The head** alone (a *linear probe*).
-# * **The biases**: the numbers that a layer adds, layer norms included, and none of those it multiplies by (BitFit, Ben
-#   Zaken et al. 2021).
+# * **The biases**: the numbers that a layer adds, those of layer norms included (BitFit, Ben Zaken et al. 2021).
 #
 # Others put something new next to the old:
 #
@@ -336,7 +333,7 @@ assert gap < 1e-4 * change_size
 # <details><summary>Deeper: how the rates were chosen, and what the seconds are</summary>
 #
 # The rates were tried on 13 of the 18 training templates, and judged on the other five. A step reads 16 sentences.
-# Seconds are of the processor, on a busy machine. What memory each method needs stands in section 9.
+# Seconds are of the processor, on a busy machine. What memory four of the methods need stands in section 9.
 #
 # </details>
 
@@ -373,19 +370,19 @@ figure.suptitle("120 steps, a dot a seed: LoRA, with a three-hundredth of the nu
 _ = axes[0].set_title("six new templates"), axes[1].set_title("sixteen other templates")
 
 # %% [markdown]
-# **A three-hundredth of the numbers does the work.** LoRA is level with everything: ahead by 0.04 on the six and
-# behind by 0.01 on the sixteen, and the seeds differ by more than that.
+# **It was enough to learn a three-hundredth as many numbers.** LoRA is level with everything: ahead by 0.04 on the
+# six and behind by 0.01 on the sixteen, and the seeds differ by more than that.
 #
 # Could it be still less? The biases are an eight-hundredth. On the six they are ahead of everything with each seed;
 # on the sixteen they are behind in the mean. Had we tested on the six alone, we would now tell you that biases are
 # best.
 #
-# And more is not always better. The last block has 23 times as many numbers as LoRA, and is behind it with every
-# seed and on both tests. The head alone, which changes nothing in the vectors, gets two thirds to three quarters as
+# And more is not always better. The last block has 23 times as many numbers as LoRA, and is behind it with every seed
+# and on both tests. The head alone, which changes nothing in the vectors, gets about two thirds to three quarters as
 # far as everything: that much can be read off the old vectors as they are.
 #
-# How far down can one go? Here is LoRA with other ranks, all with the learning rate and the factor $\alpha / r$ of
-# rank 8:
+# How far down can one go? Here is LoRA with other ranks, all with the rate and the factor of rank 8
+# ($\alpha / r = 2$):
 
 # %% jupyter={"source_hidden": true}
 print("entity F1, mean of the seeds  numbers | six new  sixteen other | same templates")
@@ -398,8 +395,8 @@ for rank in sorted(of_rank, key=int):
 # %% [markdown]
 # Rank 1 is *one* column and *one* row next to each of twelve matrices: fewer than twelve thousand numbers, head
 # included. On the six new templates it is level with rank 8. On the sixteen it is behind, and on the old ones far
-# behind. Is that too few numbers, or is it only slow, at a rate and a factor that were chosen for rank 8? Rank 1
-# once more, with a higher rate, and with three times the steps (one run each):
+# behind. Is that too few numbers, or is it only slow, as section 3 lets you expect at the same rate and factor? Rank
+# 1 once more, with a higher rate, and with three times the steps (one run each):
 
 # %% jupyter={"source_hidden": true}
 for way, run in kept["rank 1 again"].items():
@@ -407,9 +404,9 @@ for way, run in kept["rank 1 again"].items():
     print(f"rank 1, {way}: {scores}")
 
 # %% [markdown]
-# Rank 1 was slow: with three times the steps it is about where rank 8 was after a third of them. So how little must
-# change? Here twelve thousand new numbers, beside 22.6 million old ones, were enough. For your task and your model,
-# you have to try.
+# Rank 1 seems to be only slow: this one run with three times the steps is about where rank 8 was in the mean. (The
+# higher rate did not help on the sixteen.) So how little must change? In this run twelve thousand new numbers, beside
+# 22.6 million old ones, were enough. For your task and your model, you have to try.
 
 # %% [markdown]
 # ## 5. What becomes of the old?
@@ -460,8 +457,8 @@ predict("16_fine_tuning.forgotten", actual="nearly all" if left > 0.8 else "abou
 #
 # </details>
 #
-# This is called **catastrophic forgetting**, although nothing was deleted: nobody asked for the old task any more,
-# and the numbers moved on. What helps?
+# Such a loss is called **catastrophic forgetting**, although nothing was deleted: nobody asked for the old task any
+# more, and the numbers moved on. What helps?
 #
 # * **Do not change the body**, that is, whatever lies below the head. A head alone forgets nothing: the body is the
 #   old one.
@@ -469,7 +466,8 @@ predict("16_fine_tuning.forgotten", actual="nearly all" if left > 0.8 else "abou
 #   alone. While the LoRA is attached the search suffers; take it off, and the old model is back, to the last bit.
 #   So one body can serve many tasks, with a small file for each.
 # * **Rehearse.** If you have examples of the old task, mix a few into each batch of the new one. In an experiment
-#   with two kinds of texts (folded below), F1 on the old kind was 0.99 with rehearsal, and 0.49 without.
+#   with two kinds of texts (folded below), F1 on the old kind fell from 0.94 to 0.49, but with rehearsal it ended at
+#   0.99. (The rehearsed examples alone gave 0.45.)
 #
 # ![MiniLM three times, always as it was. With nothing next to it, it does the old search; with a LoRA and a head for names
 # it finds names; with another LoRA and head it sorts messages.](figures/16_fine_tuning_taken_off.svg)
@@ -492,8 +490,7 @@ print(f"detached: {(detached - old).abs().max():.0f}")
 assert (detached == old).all() and moved > 0.05
 
 # %% [markdown]
-# Attached, the LoRA moves the vectors far; taken off, it leaves no trace. Can a model that *writes* be taught as
-# cheaply?
+# Attached, the LoRA moves the vectors of this text far; taken off, it leaves no trace.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true
 # ### Deeper: rehearsal, measured
@@ -506,8 +503,8 @@ assert (detached == old).all() and moved > 0.05
 #
 # The model goes on to learn B, either alone or with two sentences of A added to each batch of sixteen of B, drawn
 # from a hundred that were kept. (Recorded, three seeds. The tests are sentences of the same templates with new
-# names.) The last column is a control: the batches of the third, for a model that had never learnt A. Watch the
-# blue dots:
+# names.) The last column is a control: the same batches as in the third, but for a model that had never learnt A.
+# Watch the blue dots:
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 continual = recorded("continual")["result"]
@@ -545,7 +542,7 @@ _ = ax.legend(loc="lower left")
 #
 # The examples come from Python itself: a question is `What does heapq.heappop do?`, and the answer is the first
 # sentence of that function's docstring. There are 300 pairs to learn from, and 30 functions of other modules to ask
-# about (from Python 3.11; some modules, such as `mailcap`, are gone since).
+# about (from Python 3.11; some modules, such as `mailcap`, have since gone).
 #
 # Question and answer are one text, and the exercise is the old one: which token comes next? But we do not want a
 # model that writes questions. So the loss is taken **on the answer only**: the model reads the question, and is not
@@ -571,12 +568,12 @@ for what, said in (("before", before), ("after", taught)):
     print(f"{what}: of {len(said)} answers, {sum(one['ended'] for one in said.values())} end within 40 tokens")
 
 # %% [markdown]
-# Fifty steps, and the form is perfect. Before, it talked until we stopped it, after 40 tokens. Now it says one
-# sentence and stops, every time. But how much does it know about Python now?
+# Fifty steps, and the form is right. Before, it talked until we stopped it, after 40 tokens. Now it says one sentence
+# and stops, all twelve times. But how much does it know about Python now?
 #
-# First we ask about four functions that do not exist; we made them up. Then we measure how unlikely it finds the
-# true answers of the thirty functions, in nats a token. The control is the same answers after *other* questions. Do
-# only the right ones become likelier?
+# First we ask about four functions that we made up. Then we measure how unlikely it finds the true answers of the
+# thirty functions, in nats a token. The control is the same answers after *other* questions. Do only the right pairs
+# become likelier?
 
 # %% jupyter={"source_hidden": true}
 for name in [name for name in taught if name not in manual]:
@@ -588,14 +585,15 @@ for run in ("before", "answer only"):
     print(f"{run.replace('answer only', 'after'):19} {told['right answers']:8.2f} {told[other]:18.2f}")
 
 # %% [markdown]
-# It has an answer for everything, in the voice of the manual. Is the voice all that it learnt?
+# It has an answer for all four, in the voice of the manual. Is the voice all that it learnt?
 #
 # The true answers have become likelier: 2.89 nats a token instead of 3.69. After other questions they have become
 # likelier as well, 4.12 instead of 4.55. **About half of the gain remains when question and answer do not belong
-# together. That much is form.**
+# together. That much is form, or the subject they share.**
 #
-# The rest is no new knowledge of these functions either, for the 300 pairs said nothing about them. To test for new
-# facts you would have to ask about functions that it *was* taught.
+# The rest is no new knowledge of these functions either, for the 300 pairs said nothing about them. Perhaps the model
+# reads names better (`listmailcapfiles`). To test for new facts you would have to ask about functions that it *was*
+# taught.
 #
 # <details><summary>Deeper: is the loss on the answer only worth the trouble?</summary>
 #
@@ -634,8 +632,8 @@ for run in ("before", "answer only"):
 # ### Deeper: distillation, a small student and its teacher
 
 # %% [markdown] tags=["deeper"]
-# So far the old model stayed, and a little was added. What if there is no room for it? Suppose that you need
-# something for a telephone, a hundredth of MiniLM's size. Trained from scratch, a model was lost in new templates.
+# So far the old model stayed, and a little was added. But what if there is no room for MiniLM? Suppose that you need
+# something much smaller, for a telephone. Trained from scratch, a model was lost in new templates.
 #
 # But sentences are cheap; it is labels that are expensive. Say you have a heap of sentences of the kind that you
 # care about, the sixteen other templates, and nobody has labelled them. Then let a large model, the **teacher**
@@ -655,7 +653,7 @@ for run in ("before", "answer only"):
 #
 # $$T^2 \; \mathrm{KL}(\text{teacher} \,\|\, \text{student}).$$
 #
-# The factor $T^2$ is there because the division makes the gradients smaller by that much.
+# The factor $T^2$ is there because the division makes the gradients smaller by about that much.
 #
 # Is it the teacher that helps, or only more training? And are soft labels worth more than hard ones? Four students
 # differ in half of each batch (the other half is old text with its true labels), and all have 300 steps. The last
@@ -680,7 +678,7 @@ _ = ax.set(
 # It is the teacher that helps, not the length of the training. With old text only the student reaches 0.17, with the
 # teacher's labels on the new text 0.44 and 0.47; and no person labelled a word of the new text. With true labels it
 # reaches 0.68. But what it learnt are those sixteen templates, and not what a name is: on the six that no student had
-# read it has 0.13 with the teacher's labels, 0.12 with old text only, and the teacher 0.73. So the heap must be of
+# read it has 0.13 with the teacher's labels and 0.12 with old text only. The teacher has 0.73. So the heap must be of
 # the kind that you care about. Soft labels were no better here than hard ones (at the one temperature that we tried,
 # 2).
 
@@ -690,8 +688,8 @@ _ = ax.set(
 # %% [markdown] tags=["deeper"]
 # For many questions nobody can write *the* answer, but anybody can say which of two is better. So let people choose,
 # and let a reward $r(y)$ explain their choices: $y$ is preferred to $z$ with probability $\sigma(r(y) - r(z))$, where
-# $\sigma$ is the sigmoid. We want a model $\pi$ with high reward that stays near the one we had, $\pi_0$ (the nearer,
-# the larger $\beta$ is):
+# $\sigma$ is the sigmoid. We want a model $\pi$ with high reward that stays near the one we had, $\pi_0$ (the larger
+# $\beta$, the nearer):
 #
 # $$\max_\pi \; \mathbb{E}_{y \sim \pi}\, r(y) - \beta \, \mathrm{KL}(\pi \,\|\, \pi_0).$$
 #
@@ -781,9 +779,9 @@ names
 #
 # <details><summary>Deeper: what else must be kept</summary>
 #
-# On its way back the gradient has to come down to the *lowest* place where something is learnt. What each layer from
-# there on has computed must be kept for that: with LoRA in all six blocks, with a head alone in none. The numbers
-# below leave this out.
+# On its way back the gradient has to come down to the *lowest* place where something is learnt. So the results of the
+# layers from there on must be kept: with LoRA in all six blocks, with a head alone in none. The numbers below leave
+# this out.
 #
 # </details>
 
@@ -798,8 +796,8 @@ for method in ("everything", "last block", "lora", "head"):
 # So with the old numbers in 32 bits, as here, you get down to a quarter at best. As they are not learnt, they can be
 # stored more coarsely, in 4 bits each (QLoRA, Dettmers et al. 2023); that brings it lower.
 #
-# **"I tried LoRA with my usual rate, and it does not work."** Each method wants its own. These are the rates that
-# were tried for the table, with the F1 on the training templates that were held out for that purpose:
+# **"I tried LoRA with my usual rate, and it does not work."** Each method wants its own. These rates were tried for
+# five rows of the table, with the F1 on the training templates held out for that purpose:
 
 # %% jupyter={"source_hidden": true}
 for method in ("everything", "last block", "biases", "lora", "head"):
@@ -808,7 +806,8 @@ for method in ("everything", "last block", "biases", "lora", "head"):
     print(f"{method.replace('lora', 'LoRA'):11}{rates}")
 
 # %% [markdown]
-# Of the rates tried, the best for LoRA is thirty times the best for everything. With a third of that it has hardly begun.
+# Of the rates tried, the best for LoRA is thirty times the best for everything. At a third of its best rate LoRA has
+# hardly begun.
 
 # %% [markdown]
 # ## 10. In the package
@@ -859,7 +858,7 @@ for text, line in zip(new, labelled(model, tokenizer, new), strict=True):
     print(f"{line:16} {text}")
 
 # %% [markdown]
-# Eight examples of each, five seconds, and it sorts chairs with three legs and shoes to dance in. Here it takes the
+# Eight examples of each, a few seconds, and it sorts chairs with three legs and shoes to dance in. Here it takes the
 # question about the dog for a complaint (and on your machine?), and what you make of the cake is for you to say. Add
 # two examples with dogs, and run the two cells again.
 #
@@ -888,7 +887,8 @@ with tempfile.TemporaryDirectory() as folder:
 # <details><summary>The command keeps every fifth message aside. Why? And which did you keep aside in the cells
 # above?</summary>
 #
-# None: training and test were the same 24. A score on them would say nothing about new messages.
+# To test on messages that the model has not seen. You kept none aside: training and test were the same 24. A score on
+# them would say nothing about new messages.
 #
 # </details>
 
@@ -923,11 +923,11 @@ with tempfile.TemporaryDirectory() as folder:
 # * To find names, a frozen model with a few thin matrices and a new head did about as well as the same model with
 #   everything tuned: 76,423 numbers against 22.6 million. From scratch it was lost in new templates.
 # * LoRA is $W + \frac{\alpha}{r} B A$. B begins at zero and A does not; merged it costs nothing in use; it wants a
-#   rate of its own; and it saves gradients and the optimiser's means, not the model itself.
+#   rate of its own; and it needs fewer gradients and optimiser's means, but still the whole model.
 # * A change of low rank does not show that the task was learnt, for nonsense gives one, too. To see whether it *does*
 #   the work, put everything else back, and compare with other parts that hold as much of the energy.
-# * Tuned on something new, a model lost about half of its old search. A LoRA can be taken off again, and a few old
-#   examples in each batch kept what had been learnt before.
+# * Tuned on something new, a model lost about half of its old search. A LoRA can be taken off again, and in another
+#   experiment a few old examples in each batch kept what had been learnt before.
 # * Fifty steps taught a model the form of an answer. To find out whether it learnt facts, too, ask about those that it
 #   was taught, and measure wrong answers of the same form next to the right ones.
 #

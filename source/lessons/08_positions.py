@@ -11,8 +11,8 @@
 # tell each token where it stands. That happens in the lit boxes, before the first block, and it is a single addition. But
 # what is added?
 #
-# A place is a number, and adding a number sounds easy. We try the obvious ways, and then build what the designers of 2017
-# chose, which looks like a clock. Then we set the clock of a trained model forward by one place, and see what it writes.
+# We try the obvious ways, and then build what the designers of 2017 chose, which looks like a clock. Then we set the
+# clock of a trained model one place forward, and see what it writes.
 #
 # A second question decides how long a text a model can read: what does it do at a place **where no token stood in
 # training**? You will be able to
@@ -46,9 +46,9 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 1. Break it
 #
-# We take the positions away from the *encoder* of the trained translator, the side that reads. It still reads the same
-# tokens, and the decoder, which writes, keeps its own positions. Some words need no place: `November` is a month wherever
-# it stands. How many of 300 dates will still be right?
+# Does a translator need positions at all? We take them away from the *encoder* of the trained one, the side that reads.
+# It still reads the same tokens, and the decoder, which writes, keeps its own positions. Some words need no place:
+# `November` is a month wherever it stands. How many of 300 dates will still be right?
 
 # %%
 predict("08_positions.break")
@@ -115,8 +115,7 @@ assert all(abs(left[part] - n) < 4 for part, n in zip(left, (11, 260, 52, 8), st
 # loses its positions, too.)
 #
 # Of the 300 dates, 260 keep their month, which is always a word here. But the digits no longer tell which number they
-# belong to: the day is right in 52, the year in 11. And of 100 weekdays only 8 survive, though they are words as
-# well: the other 92 translations end after 日.
+# belong to: the day is right in 52, the year in 11. Of the 100 weekdays, which are words as well, only 8 survive.
 #
 # Does a trained model just miss something it has come to rely on? [Lesson 09](09_block.ipynb) trains a translator that never
 # had positions, on either side. It gets 18 to 21 % of the dates right in the time in which its twin, with positions, gets
@@ -126,9 +125,10 @@ assert all(abs(left[part] - n) < 4 for part, n in zip(left, (11, 260, 52, 8), st
 #
 # ## 2. What attention makes of a shuffled text
 #
-# Does a layer of attention notice when its tokens change places? Take $T$ tokens with vectors `x` of shape $(T, D)$, and one
-# head of width $d$ without a mask. Reordering the rows of `x` means multiplying it from the left by a **permutation
-# matrix** $P$, with a single 1 in each row and column. Its transpose puts the rows back, $P^\top P = I$.
+# Must something tell attention the order, or can it notice by itself that its tokens have changed places? Take $T$ tokens
+# with vectors `x` of shape $(T, D)$, and one head of width $d$ without a mask. Reordering the rows of `x` means multiplying
+# it from the left by a **permutation matrix** $P$, with a single 1 in each row and column. Its transpose puts the rows back,
+# $P^\top P = I$.
 #
 # 1. Projections act on each row alone. So the queries of $Px$ are the old ones, reordered: $(Px)W_Q = P\,(xW_Q) = Pq$. The
 #    same holds for keys and values.
@@ -136,12 +136,12 @@ assert all(abs(left[part] - n) < 4 for part, n in zip(left, (11, 260, 52, 8), st
 # 3. Softmax looks at one row at a time, in whatever order its numbers stand: weights $w$ become $P w P^\top$.
 # 4. The output $wv$ becomes $P w P^\top P v = P\,(wv)$, since the two matrices in the middle cancel.
 #
-# So if $f$ is the whole head, $f(Px) = P f(x)$. Reorder the input, and each token gets *the very output it had before*, at
-# its new place. That is **permutation equivariance**. Skips, norms and feed-forward layers treat each token alone, so a
-# whole encoder inherits it.
+# So the whole head, call it $f$, obeys $f(Px) = P f(x)$. Reorder the input, and each token gets *the very output it had
+# before*, at its new place. That is **permutation equivariance**. Skips, norms and feed-forward layers treat each token
+# alone, so a whole encoder inherits it.
 #
-# Two untrained encoders, one without positions and one with those that we are about to build, read twelve tokens and then
-# the same twelve shuffled (the package calls its encoder `BERT`, its decoder `GPT`):
+# We test it on two untrained encoders, one without positions and one with those that we are about to build. Each reads
+# twelve tokens, then the same twelve shuffled. (The package calls its encoder `BERT`, its decoder `GPT`.)
 
 
 # %%
@@ -163,8 +163,8 @@ for scheme in ("none", "sinusoidal"):
 # %% [markdown]
 # Without positions the outputs are the same up to rounding. Training cannot change that: the proof holds for any weights.
 #
-# **And a decoder?** Its causal mask (lesson 03) lets each token see only itself and those before it. We keep the last of
-# twelve tokens where it is and shuffle the eleven before it. Does the last output notice? Neither model has positions:
+# **And a decoder?** Its causal mask (lesson 03) lets each token see only itself and those before it. We shuffle the first
+# eleven of twelve tokens and leave the last one in its place. Does its output notice? Neither model has positions:
 
 
 # %%
@@ -183,27 +183,30 @@ for name, kind in (("encoder, no mask", BERT), ("decoder, causal mask", GPT)):
     print(f"{name:22} the last output moves by {moved:.2f} of {size:.2f}")
 
 # %% [markdown]
-# The decoder notices. The proof breaks at step 3: the scores are reordered, but the mask stays where it is. The token at
-# place $t$ averages over the $t + 1$ tokens up to its own, so its output depends on which tokens came before it.
+# The decoder notices. The proof breaks at step 3: the scores are reordered, but the mask stays where it is. So "a
+# Transformer without positions cannot know the order" is true of encoders, but not of every decoder. (How can it notice?
+# Question 7 of the exercises asks.)
 #
-# Even the place itself can be read from that. Suppose that every text begins with the same token, that this token has the
-# value 1 and all others 0, and that all scores are equal. Then the averages are 1, 1/2, 1/3, 1/4, ..., and each one tells
-# its place.
+# <details><summary>Deeper: how a decoder could even read the place itself</summary>
 #
-# So "a Transformer without positions cannot know the order" is true of encoders, but not of every decoder. (A riddle for
-# question 7 of the exercises: the last token sees all twelve, in whichever order. How can it notice at all, and in which
-# decoder does it not?)
+# The token at place $t$ averages over the $t + 1$ tokens up to its own. Suppose that every text begins with the same token,
+# that this token has the value 1 and all others 0, and that all scores are equal. Then the averages are 1, 1/2, 1/3, 1/4,
+# ..., and each one tells its place.
+#
+# </details>
+#
+# So an encoder, at least, must be told where its tokens stand.
 #
 # ## 3. The obvious ways, tried
 #
-# A token's vector should say where it stands. What can we add to it?
+# What can we add to a token's vector, so that it says where the token stands?
 #
 # ![Ten positions. First row: t itself, a bar that grows without end. Second row: t divided by T for a text of ten tokens,
 # 0.0, 0.1, 0.2 and so on. Third row: the same for five tokens, 0.0, 0.2, 0.4, 0.6, 0.8. Position 2 is marked: the same place
 # has the numbers 0.2 and 0.4.](figures/08_positions_numbers.svg)
 #
 # **Add $t$ itself** to each number of the vector. We take two words of the trained translator whose vectors have little in
-# common. The cosine of the angle between them is 1 if they point the same way:
+# common. How alike do they become? (The cosine of the angle between them is 1 if they point the same way.)
 
 # %%
 ids = [tokenizer.encode(word)[0] for word in ("November", "Sunday")]
@@ -213,16 +216,14 @@ for t in (0, 1, 3, 9, 100):
     print(f"at place {t:3}: cosine of November and Sunday {cosine:.2f}")
 
 # %% [markdown]
-# At place 9 the two words have all but become one: the place shouts the word down. And where a norm stands in front of the
-# sub-layer (pre-norm, lesson 06), it takes off what all features share, and the place with it. In *one* feature alone it would
-# survive the norm, and shout there.
+# At place 9 the two words have all but become one: the place shouts the word down.
 #
-# **Add $t/T$**, which never exceeds 1. But now the same place has different numbers in different texts, as the drawing shows.
-# "One token back" is 0.1 in a text of ten and 0.001 in a text of a thousand. And a decoder does not know $T$: it has yet to
-# write the rest. **Divide by a fixed maximum**, say 32? Neighbours then differ by 0.03, and look alike.
+# **Add $t/T$**, which never exceeds 1. But the same place has different numbers in different texts, as the drawing shows. And a
+# decoder does not know $T$: it has yet to write the rest. **Divide by a fixed maximum**, say 32? Neighbours then differ by
+# 0.03, and look alike.
 #
 # **Add the binary digits of $t$.** Eight features, each 0 or 1, count to 255. They do not grow, no two places have
-# the same eight, and $T$ does not occur. Look at the upper half of the drawing:
+# the same eight, and $T$ does not occur. In the upper half of the drawing, go from 6 to 7, and then to 8:
 #
 # ![Ten positions. Above, their binary digits, ones, twos, fours and eights, as boxes with 0 or 1: from 7 to 8 all four digits
 # change. Below, three clock hands with a turn in 4, 8 and 16 positions: from 7 to 8 every hand moves on by its usual
@@ -230,49 +231,13 @@ for t in (0, 1, 3, 9, 100):
 #
 # From 6 to 7 one digit changes, from 7 to 8 all four: neighbours can look like strangers.
 #
-# Each way has a flaw, and it is tempting to say that it must fail. Does it? `experiments/position_ways.py` adds each of them
-# to the words of a small decoder and trains it for 150 steps on texts of 8 to 32 tokens, with five seeds. Its task is to
-# repeat the token just before this one, so only the place matters. A word has 64 numbers of about the size 1.
-#
-# For comparison there are *nothing*, *the clock* of the next section, and *random rows*: a row of noise for each place, drawn
-# once and never trained.
-
-# %% jupyter={"source_hidden": true}
-ways = recorded("position_ways")["result"]["accuracy"]
-fig, ax = plt.subplots(figsize=(7.5, 3.7))
-for row, way in enumerate(ways):
-    color = plots.COLORS[1] if way == "the clock" else "grey" if way in ("nothing", "random rows") else plots.COLORS[0]
-    ax.plot([100 * at_16 for at_16, _ in ways[way]], [row] * len(ways[way]), "o", ms=5, color=color, clip_on=False)
-ax.set(xlim=(0, 102), xlabel="right at the last 8 of 16 tokens (%); a dot is a seed", yticks=range(len(ways)))
-ax.set_yticklabels(ways)
-ax.invert_yaxis()
-_ = fig.suptitle("One token back, after 150 steps: rows of noise do better than the clock", fontsize=12)
-
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
-# Checks what is said of the figure, seed by seed
-at_16 = {way: [seed[0] for seed in seeds] for way, seeds in ways.items()}
-assert all(abs(a - b) < 0.01 for a, b in zip(at_16["nothing"], at_16["t, to every number"], strict=True))
-assert min(at_16["t, to one number"]) > 0.98 and max(at_16["t/32, to one number"]) < 0.55
-assert max(at_16["binary digits, once"]) < 0.8 and min(at_16["binary digits, 8 times"]) > 0.99
-assert min(at_16["t/32, to all, with signs"]) > 0.95 and max(at_16["t/32, to all, with signs"]) < 0.985
-assert min(at_16["random rows"]) > 0.99 and all(0.97 < share < 0.99 for share in at_16["the clock"])
-
-# %% [markdown]
-# **$t$ in every number** does just what *nothing* does, with every seed: this decoder is pre-norm, and its norms take it off.
-# (In post-norm, as in our translator, the first attention would still see it.) *Nothing* is far above guessing, 1 in 80: it is
-# a decoder, and section 2 showed that those can notice order. In *one* number $t$ shouts, and is learnt well all the same.
-#
-# **Faint numbers are hardly heard.** $t/32$ in one number is the same as $t$ there, only 32 times smaller, and it
-# helps little; $t/T$ helps a little more. The binary digits, each once, are not learnt well, either. Written eight
-# times over, they are. And so is $t/32$, if it is written into all 64 numbers, with a plus or a minus drawn once for
-# each, so that no norm takes it off. Neighbours are then eight times as far apart.
-#
-# And **random rows**, in which no order can be seen, get everything right. So numbers that grow were not fatal here,
-# nor were neighbours that look like strangers, and the clock has no lead.
+# Each way has a flaw. Does it fail, then? The Deeper part at the end of this section trains a small decoder with each. Some help
+# little, or not at all. But the digits, written eight times over, are learnt well, and so are rows of plain noise, one for
+# each place. The clock of the next section has no lead over them.
 #
 # **What, then, is the clock for?** Its designers hoped that *one step further* would be one operation, the same everywhere,
 # and simple enough for a layer to learn: a matrix. Which of these ways have such a matrix? For 256 places we look for the one
-# that best takes each row to the next, with a bias, and ask how much of the variation it leaves unexplained:
+# that best takes each row to the next, with a bias. We print how much of the variation it leaves unexplained:
 
 
 # %%
@@ -289,32 +254,84 @@ digits = (t[:, None] >> torch.arange(8)) & 1  # (256, 8), shifted right by 0 to 
 for name, rows in (("t itself", t[:, None]), ("binary digits", digits), ("random rows", torch.randn(256, 8))):
     print(f"{name:14} {unexplained(rows):.0%}")
 
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
-# Checks what is said of the trial's own size, 32 places and 64 numbers (there even noise has such a step)
-assert unexplained(torch.randn(32, 64)) < 1e-9 and unexplained(digits[:32].repeat(1, 8)) > 0.4
-
 # %% [markdown]
-# (Must there be such a step, for a model to learn places? No: the digits have none, and were learnt when written
-# eight times.)
-#
 # $t$ itself has one step, "add 1", but it grows without end. The digits stay small, and they have different *speeds*: the ones
 # change fast and tell neighbours apart, the eights change slowly and tell distant places apart. What they lack is the one
 # step.
 #
-# To have both, let each digit glide: replace the switch by a hand that turns, as in the lower half of the drawing.
-# (The ones have no hand there: with a turn in 2 it would only flip to and fro.) A hand is two numbers, the sine and
-# the cosine of its angle: how far its tip is to the right, and how far up. (The sine alone would not do: in each turn
-# it passes each value twice, once rising and once falling.)
+# To have both, let each digit glide: replace the switch by a hand that turns, as in the lower half of the drawing. A hand is
+# two numbers, the sine and the cosine of its angle: how far its tip is to the right, and how far up.
 #
+# <details><summary>Deeper: why two numbers, and why the ones have no hand in the drawing</summary>
+#
+# The sine alone would not do: in each turn it passes each value twice, once rising and once falling. The ones have no hand
+# there, since with a turn in 2 it would only flip to and fro.
+#
+# </details>
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: do the obvious ways fail?
+#
+# `experiments/position_ways.py` adds each of them to the words of a small decoder and trains it for 150 steps on texts of
+# 8 to 32 tokens, with five seeds. Its task is to repeat the token just before this one, so only the place matters. A word
+# has 64 numbers of about the size 1.
+#
+# For comparison there are *nothing*, *the clock* of the next section, and *random rows*: a row of noise for each place, drawn
+# once and never trained. Which ways get further than *nothing*?
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
+ways = recorded("position_ways")["result"]["accuracy"]
+fig, ax = plt.subplots(figsize=(7.5, 3.7))
+for row, way in enumerate(ways):
+    color = plots.COLORS[1] if way == "the clock" else "grey" if way in ("nothing", "random rows") else plots.COLORS[0]
+    ax.plot([100 * at_16 for at_16, _ in ways[way]], [row] * len(ways[way]), "o", ms=5, color=color, clip_on=False)
+ax.set(xlim=(0, 102), xlabel="right at the last 8 of 16 tokens (%); a dot is a seed", yticks=range(len(ways)))
+ax.set_yticklabels(ways)
+ax.invert_yaxis()
+_ = fig.suptitle("One token back, after 150 steps: rows of noise do better than the clock", fontsize=12)
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["deeper"]
+# Checks what is said of the figure, seed by seed
+at_16 = {way: [seed[0] for seed in seeds] for way, seeds in ways.items()}
+assert all(abs(a - b) < 0.01 for a, b in zip(at_16["nothing"], at_16["t, to every number"], strict=True))
+assert min(at_16["t, to one number"]) > 0.98 and max(at_16["t/32, to one number"]) < 0.55
+assert max(at_16["binary digits, once"]) < 0.8 and min(at_16["binary digits, 8 times"]) > 0.99
+assert min(at_16["t/32, to all, with signs"]) > 0.95 and max(at_16["t/32, to all, with signs"]) < 0.985
+assert min(at_16["random rows"]) > 0.99 and all(0.97 < share < 0.99 for share in at_16["the clock"])
+
+# %% [markdown] tags=["deeper"]
+# **$t$ in every number** does just what *nothing* does, with every seed. This decoder is pre-norm (lesson 06): a norm stands
+# in front of each sub-layer and subtracts what all features share, and the place with it. (In post-norm, as in our
+# translator, the first attention would still see it.) *Nothing* is far above guessing, 1 in 80: it is a decoder, and
+# section 2 showed that those can notice order. In *one* number $t$ survives the norm, and is learnt well.
+#
+# **Faint numbers are hardly heard.** $t/32$ in one number is the same as $t$ there, only 32 times smaller, and it
+# helps little; $t/T$ helps a little more. The binary digits, each once, are not learnt well, either. Written eight
+# times over, they are. And so is $t/32$, if it is written into all 64 numbers, with a plus or a minus drawn once for
+# each, so that no norm subtracts it. Neighbours are then eight times as far apart.
+#
+# And **random rows**, in which no order can be seen, get everything right. So numbers that grow were not fatal here,
+# nor were neighbours that look like strangers, and the clock has no lead. Nor must there be one step that is the same
+# everywhere: the digits have none.
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["deeper"]
+# Checks what is said of the trial's own size, 32 places and 64 numbers (there even noise has such a step)
+assert unexplained(torch.randn(32, 64)) < 1e-9 and unexplained(digits[:32].repeat(1, 8)) > 0.4
+
+# %% [markdown]
 # ## 4. The clock
 #
-# **Sinusoidal positions** (Vaswani et al. 2017) are such a clock, with $D/2$ hands. From one place to the next, hand $i$
-# (from 0 to $D/2 - 1$) turns by $\omega_i$ radians, its **frequency**. Its two numbers are a pair of features of $p_t$, the vector
-# that is added at place $t$:
+# We want a vector that stays small, differs from place to place, and has one step that is the same everywhere.
+# **Sinusoidal positions** (Vaswani et al. 2017) are a clock with $D/2$ hands. From one place to the next, hand $i$ (from 0 to
+# $D/2 - 1$) turns by $\omega_i$ radians, its **frequency**. Its two numbers are a pair of features of $p_t$, the vector that
+# is added at place $t$:
 #
 # $$\omega_i = 10000^{-2i/D}, \qquad p_{t,\,2i} = \sin(t\,\omega_i), \qquad p_{t,\,2i+1} = \cos(t\,\omega_i).$$
 #
 # (The 10,000 is a choice: the slowest hand should not come full circle within the texts that the model will read.)
+#
+# We build the table and look for its best linear step, as before. In the figure each column is a place; compare how fast
+# the colours change at the top and at the bottom.
 
 
 # %%
@@ -350,9 +367,11 @@ fig.suptitle("The clock, place by place: fast hands above, slow ones below", fon
 _ = fig.colorbar(image, ax=axes, label="value")
 
 # %% [markdown]
-# Nothing is left unexplained, and we know the matrix: to go $k$ places further, turn each pair by the angle $k\omega_i$,
-# wherever you start. Turning two clocks by the same angles changes no angle between them. So their dot product depends on the
-# **relative position** alone, the offset $m - n$:
+# The fast hands change from place to place, while the slowest hardly move in 128. And the best step leaves nothing
+# unexplained. We know its matrix: to go $k$ places further, turn each pair by the angle $k\omega_i$, wherever you start.
+#
+# Turning two clocks by the same angles changes no angle between them. So their dot product depends on the **relative
+# position** alone, the offset $m - n$:
 #
 # $$p_m \cdot p_n = \sum_i \big(\sin m\omega_i \sin n\omega_i + \cos m\omega_i \cos n\omega_i\big) = \sum_i \cos\big((m - n)\,\omega_i\big).$$
 
@@ -361,9 +380,9 @@ for m, n in ((10, 3), (97, 90), (207, 200), (10, 9)):
     print(f"places {m:3} and {n:3}: product {table[m] @ table[n]:.1f} of {table[m] @ table[m]:.0f}")
 
 # %% [markdown]
-# Any way of giving each place a vector is called a **positional encoding**. With **learned positions** (GPT-2, BERT)
-# nobody has to think of one: the table is a matrix of parameters, `max_len` rows of $D$ numbers, and training finds
-# it. It can hold any pattern, but it has no row beyond its last:
+# Any way of giving each place a vector is called a **positional encoding**. With **learned positions** (GPT-2, BERT) the
+# table is a matrix of parameters, `max_len` rows of $D$ numbers, and training finds it. It can hold any pattern, but it has
+# no row beyond its last:
 
 # %%
 decoder = GPT(TransformerConfig(vocab_size=50, positions="learned", max_len=32))
@@ -376,7 +395,7 @@ except ValueError as error:
 # ## 5. One place forward
 #
 # The clock was made so that offsets are easy to see, and the translator was trained with it. Does the translator go by
-# offsets? To find out, we give the trained model other positions, with this:
+# offsets? To find out, we give the trained model other positions:
 
 
 # %%
@@ -439,10 +458,8 @@ predict("08_positions.shift", actual="over half" if share > 0.5 else "2 % to hal
 # <details><summary>Why? Open after your guess</summary>
 #
 # Not one. Yet no offset has changed, and nearly all of these vectors are old friends: in training they stood one token
-# further on. Both years lose a digit.
-#
-# The other bars set one clock forward at a time. With the *encoder's alone*, five dates in six are still right. With
-# the *decoder's alone*, none is: nearly every date (298 of 300) is right but for its year, which has lost a digit.
+# further on. Both years lose a digit. (Set forward alone, the encoder's clock spoils one date in six, and the decoder's
+# clock all of them: nearly every date then is right but for its year, which has lost a digit.)
 #
 # A model that went by offsets alone would have noticed nothing. **Offsets can be read from the clock, and still what
 # this translator writes depends on the places themselves.** In training every text began at place 0, so it could
@@ -455,28 +472,30 @@ predict("08_positions.shift", actual="over half" if share > 0.5 else "2 % to hal
 #
 # $$(x_m + p_m) \cdot (x_n + p_n) = x_m \cdot x_n + x_m \cdot p_n + p_m \cdot x_n + p_m \cdot p_n ,$$
 #
-# and the two in the middle mix *what* with *where*. Of the three terms with a $p$, only the last depends on the offset alone.
-# Once $W_Q$ and $W_K$ stand between its two vectors, as they do in a model, not even that one has to.
+# and the two in the middle mix *what* with *where*. Of the three with a $p$, only the last depends on the offset alone. With
+# $W_Q$ and $W_K$ between its vectors, as in a model, not even that one has to.
 #
-# Must we add? Order can enter at three points:
+# Must we add? The drawing shows three points at which order can enter:
 #
 # ![The way from the word November to attention's output. First its vector x: here sinusoidal and learned positions add a
 # vector. Then, inside each attention of each block, q, k and v: rotary turns q and k before they meet. Then the score: ALiBi
 # adds a number to it before the softmax. Nothing is done to v.](figures/08_positions_places.svg)
 #
-# The first way acts once, before block 1. The other two act in each attention, and leave `x` alone.
+# The first way acts once, before block 1. The other two act in each attention, and leave `x` alone. Can the place then drop
+# out of the scores, so that only the offset counts?
 #
 # ## 6. Rotary: turn the query and the key
 #
 # **Rotary positions** (RoPE, Su et al. 2021) keep the turning and drop the adding. Take two features of a query as an arrow in
-# the plane, and the same two features of a key as another. Turn each arrow by an angle that grows with its token's place:
+# the plane, and the same two features of a key as another. Turn each arrow by an angle that grows with its token's place.
+# Compare the second circle with the third:
 #
 # ![Three circles with two arrows each, q and k. Not turned: 70 degrees from k to q. With q at place 5 and k at place 2: 122
 # degrees, offset 3. With q at 25 and k at 22: both arrows point elsewhere, but there are again 122 degrees between
 # them.](figures/08_positions_rotary.svg)
 #
-# Each arrow's direction depends on its place. The angle between them depends on the offset alone, and so does the dot
-# product. In symbols: let $R_m$ be the rotation by the angle $m\omega$. Rotations undo each other, $R_m^\top R_n = R_{n-m}$, hence
+# Each arrow's direction depends on its place, but the angle between them on the offset alone, and so does the dot product.
+# In symbols: let $R_m$ be the rotation by the angle $m\omega$. Rotations undo each other, $R_m^\top R_n = R_{n-m}$, hence
 #
 # $$(R_m q)\cdot(R_n k) = q^\top R_m^\top R_n\, k = q^\top R_{n-m}\, k .$$
 
@@ -495,10 +514,10 @@ for m, n in ((5, 2), (25, 22), (105, 102), (5, 4)):
 # %% [markdown]
 # Set this clock one place forward, and *no score changes*, whatever the weights.
 #
-# A head of width `d_head` has `d_head / 2` such pairs, each with its own speed, $\omega_i = \theta^{-2i/d_{head}}$,
-# in the paper with $\theta = 10000$ (newer models often take more). Which features form a pair is a convention: the
-# paper takes neighbours, $2i$ with $2i + 1$; Llama in Hugging Face's library and this package take feature $i$ with
-# $i + d_{head}/2$. We turn one vector, pair by pair, and compare with the package:
+# A head of width `d_head` has `d_head / 2` such pairs, each with its own speed, $\omega_i = \theta^{-2i/d_{head}}$, in the
+# paper with $\theta = 10000$. Which features form a pair is a convention: the paper takes neighbours, $2i$ with $2i + 1$.
+# This package, like Llama in Hugging Face's library, takes feature $i$ with $i + d_{head}/2$. We turn one vector, pair by
+# pair, and compare with the package:
 
 
 # %%
@@ -553,15 +572,14 @@ explorer
 # ## 7. ALiBi: far costs points
 #
 # What if we say it bluntly: the further away a key, the lower its score? **ALiBi** (attention with linear biases, Press et al.
-# 2021) does just that. It has no table and turns nothing. Each head has one fixed number, its slope, and a score loses that
-# much for every step from the query to the key. With the query at place $i$, the key at $j$, and heads counted by $h$ from 1
-# to $H$:
+# 2021) does just that. Each head has one fixed number, its slope, and a score loses that much for every step from the query
+# to the key. With the query at place $i$, the key at $j$, and heads counted by $h$ from 1 to $H$:
 #
 # $$\text{score}_{ij} = \frac{q_i \cdot k_j}{\sqrt{d_{head}}} - \text{slope}_h\,|i - j|, \quad \text{slope}_h = 2^{-8h/H}.$$
 #
-# So the heads differ. In the first of eight, slope 1/2, a key ten steps back loses 5 points, which softmax turns into a factor of
-# $e^{-5}$, less than a hundredth: this head favours the last few words. In the last head, slope 1/256, the same key loses only
-# 0.04. At which distance is a key's weight halved, head by head?
+# So the heads differ. In the first of eight, slope 1/2, a key ten steps back loses 5 points: softmax multiplies its weight by
+# $e^{-5}$, less than a hundredth. In the last head, slope 1/256, the same key loses only 0.04. At which distance is a key's
+# weight halved, head by head?
 #
 # <details><summary>Deeper: where the formula comes from, and where it does not hold</summary>
 #
@@ -577,7 +595,9 @@ print("halved every", *(f"{distance:.0f}" for distance in halves), "tokens")
 assert torch.allclose(slopes, torch.tensor([2.0**-h for h in range(1, 9)]))
 
 # %% [markdown]
-# **All five side by side.** We give every place the *same* vector, as query and key at once: whatever differs between scores is
+# So the first head favours the last few words.
+#
+# **All five side by side.** Every place gets the *same* vector, as query and key at once: whatever differs between scores is
 # then position. (The learned table is shown before training, as noise.) Where every diagonal has one colour, only the offset
 # counts:
 
@@ -614,14 +634,13 @@ _ = fig.colorbar(image, ax=axes, label="score, less the\ndiagonal's mean", shrin
 assert [name for name, scores in panels.items() if uneven(scores) < 1e-3] == ["none", "rotary", "ALiBi, head 3 of 8"]
 
 # %% [markdown]
-# The clock's own products depend on the offset only (section 4). Once it is added to a word, the place counts, too: those are
-# the middle terms of section 5. ALiBi makes a ridge, rotary a ridge with waves.
+# In rotary and ALiBi only the offset counts. With the clock, added to a word, the place counts, too, through the middle terms
+# of section 5.
 #
 # ## 8. Longer than anything in training
 #
 # Now the second question. Short texts are cheap to train on, but users bring longer ones. Coping with those is called
-# **length extrapolation**. All schemes but the learned table are *defined* at any place, and Vaswani et al. chose the clock
-# partly because it might extrapolate. We take two tasks:
+# **length extrapolation**. All schemes but the learned table are *defined* at any place. Do they *work* there? Two tasks:
 #
 # * **local**: repeat the token just before this one. Only the *place* matters. Guessing is right once in 80 times.
 # * **retrieval**: hidden among filler are four tokens, each a name with its number. The last eight tokens ask for the
@@ -700,28 +719,31 @@ assert min(never_had["nothing"]) == 1
 # %% [markdown]
 # <details><summary>What there is to see. Open after your guess</summary>
 #
-# * **Sinusoidal**, at 64, is hardly better than guessing in the local task. The clock shows a time at place 60, but
-#   no token ever stood there in training. Where only content matters, it still gets 99 %. So where the place matters,
+# * **Sinusoidal**, at 64, is hardly better than guessing in the local task, but still gets 99 % where only content
+#   matters. The clock shows a time at place 60, but no token ever stood there in training. So where the place matters,
 #   being *defined* there is not *working* there.
 # * **Rotary** holds on for a while. At 128 it has lost most of the local task, too.
 # * **ALiBi** does not notice at all, in the local task.
 # * In retrieval, at 128, the models **without positions** are best and those with **rotary** worst, with every seed.
 #   **Learned** cannot run beyond 32.
 #
-# Why does rotary fail at 128, if one back is one back everywhere?
+# Why does rotary fail at 128, if one back is one back everywhere? The Deeper part below takes it apart: far keys hurt it, at
+# offsets that it has never met. With the nearest 32 keys alone it is right again. All this is no verdict on rotary, which
+# Llama and its relatives use: at 32, the length of training, it solves both tasks, as the other three schemes do.
 #
 # </details>
 #
+# These are small models, trained briefly, on two extreme tasks; real text asks for both.
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: the same models, with fewer keys to read
+#
 # To a rotary model two things are new at 128: offsets of 32 and more, and four times as many keys. We take them apart
 # (`experiments/position_window.py`). The same models answer again, but now a query may read only 32 keys, as many as in
-# training:
-#
-# * either the nearest 32;
-# * or itself, its neighbour and 30 random *far* ones, with offsets of 32 and more.
-#
-# Which of the two will it do better with?
+# training: either the nearest 32, or itself, its neighbour and 30 random *far* ones, with offsets of 32 and more. Which of
+# the two will it do better with?
 
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 window = recorded("position_window")["result"]
 readings = {"all keys": "all 128 keys", "near": "nearest 32", "far": "two + 30 far", "two": "the two alone"}
 fig, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
@@ -734,7 +756,7 @@ for ax, (scheme, rows) in zip(axes, window.items(), strict=True):
 axes[0].set_ylim(3.5, -0.5)
 _ = fig.suptitle("Local task at 128, trained on 32: far keys hurt rotary, near ones do not", fontsize=12)
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["deeper"]
 near, far, everything = ([row[name] for row in window["rotary"]] for name in ("near", "far", "all keys"))
 assert len(near) == 5 and min(near) > 0.98 and max(everything) < 0.4
 assert min(row["two"] for row in window["rotary"]) == 1 and min(row["two"] for row in window["sinusoidal"]) > 0.985
@@ -742,9 +764,7 @@ assert [round(edge(row), 2) for row in (far, everything) for edge in (min, max)]
 assert all(a > b > c for a, b, c in zip(near, far, everything, strict=True))
 assert max(row["near"] for row in window["sinusoidal"]) < 0.1
 
-# %% [markdown]
-# <details><summary>What came out. Open after your guess</summary>
-#
+# %% [markdown] tags=["deeper"]
 # **The near keys bring it back.** With the nearest 32, rotary is right again, at places that it has never seen. So new *places*
 # do not hurt it.
 #
@@ -756,15 +776,11 @@ assert max(row["near"] for row in window["sinusoidal"]) < 0.1
 # them. (With nothing but itself and its neighbour to choose from, it gets 99 %.)
 #
 # Long-context models with rotary rescale the places (Chen et al. 2023), or raise $\theta$, so that large offsets look
-# like known ones, and are then trained a little longer. All this is no verdict on rotary, which Llama and its
-# relatives use: at 32, the length of training, it solves both tasks, as the other three schemes do.
+# like known ones, and are then trained a little longer.
 #
-# </details>
-#
-# These are small models, trained briefly, on two extreme tasks; real text asks for both. The folded cell runs a slice of the
-# experiment here and now, one scheme for 130 steps instead of 300.
+# The folded cell runs a slice of section 8's experiment here and now, ALiBi for 130 steps instead of 300.
 
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["deeper"]
 now = experiment("position_lengths").run_slice()
 print("ALiBi, the local task, after 130 steps; right at the worst of three lengths:")
 print(f"≈ {min(now):.1%}")
@@ -774,8 +790,7 @@ assert all(abs(a - b) < 0.1 for a, b in zip(now, kept["slice"], strict=True))
 # ## 9. What people get wrong
 #
 # **The exponent.** One finds $i/D$ in print instead of $2i/D$. A favourite test of a table is "products depend on the offset
-# only". Does it find the slip? (The first number is the largest difference between products of equal offset, the second is
-# how well the translator does with the table.)
+# only". Does it find the slip? (The first number is the largest difference between neighbouring products of equal offset.)
 
 # %%
 halved = torch.tensor([clock(t, 128)[:64] for t in range(256)])  # exponents 2i/128 = i/64
@@ -785,12 +800,12 @@ for name, rows in (("2i/D", table), ("i/D", halved)):
     print(f"{name:5} differ by {uneven(rows @ rows.T):.2f}; {share:.0%} of the dates are right")
 
 # %% [markdown]
-# It does not. A clock with any speeds passes that test, but this model was trained with one clock. Compare the *values* with
+# It does not: a clock with any speeds passes that test. But this model was trained with one clock. Compare the *values* with
 # the formula.
 #
 # **Rotary in the wrong place.** In most libraries, and here, keys that come from a cache have been turned already, and values are
-# never turned. What if somebody turns the cached keys once more, or the values? We move a text 100 places to the right, which
-# should change nothing. (In the last line `k` stands in for the values.)
+# never turned. What if somebody turns either? We move a text 100 places to the right, which should change nothing. (In the
+# last line `k` stands in for the values.)
 
 # %%
 torch.manual_seed(0)

@@ -19,7 +19,7 @@
 #
 # * test whether a layer notices the order of its tokens, and prove why attention alone does not;
 # * derive the clock, and the schemes that took its place in newer models;
-# * say what a scheme promises about longer texts, and measure what it keeps.
+# * say at which places a scheme is defined, and measure where it works.
 #
 # About 55 minutes. It builds on [02 Attention](02_attention.ipynb), [03 Masks](03_masks.ipynb) and
 # [04 Multi-head attention](04_multi_head.ipynb).
@@ -46,9 +46,9 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 1. Break it
 #
-# Does a translator need positions at all? We take them away from the *encoder* of the trained one, the side that reads.
-# It still reads the same tokens, and the decoder, which writes, keeps its own positions. Some words need no place:
-# `November` is a month wherever it stands. How many of 300 dates will still be right?
+# Does our trained translator need its positions? We take them away from its *encoder*, the side that reads. That
+# side still reads the same tokens, and the decoder, which writes, keeps its own positions. Some words need no
+# place: `November` is a month wherever it stands. How many of 300 dates will still be right?
 
 # %%
 predict("08_positions.break")
@@ -114,12 +114,13 @@ assert all(abs(left[part] - n) < 4 for part, n in zip(left, (11, 260, 52, 8), st
 # English is a **bag of words**: the tokens are there, but their order is gone. (The last line is what you get if the decoder
 # loses its positions, too.)
 #
-# Of the 300 dates, 260 keep their month, which is always a word here. But the digits no longer tell which number they
-# belong to: the day is right in 52, the year in 11. Of the 100 weekdays, which are words as well, only 8 survive.
+# Of the 300 dates, 260 keep their month, which is always a word here. But the digits no longer tell which number
+# they belong to: the day is right in 52, the year in 11. Of the 100 weekdays, which are words as well, only 8
+# survive: the other 92 translations stop before the weekday.
 #
-# Does a trained model just miss something it has come to rely on? [Lesson 09](09_block.ipynb) trains a translator that never
-# had positions, on either side. It gets 18 to 21 % of the dates right in the time in which its twin, with positions, gets
-# all of them (three seeds).
+# Does a trained model just miss something it has come to rely on? [Lesson 09](09_block.ipynb) trains a translator
+# that never had positions, on either side. It gets 18 to 21 % of the dates right. Its twin with positions, trained
+# for as many steps, gets all of them (three seeds).
 #
 # </details>
 #
@@ -184,8 +185,8 @@ for name, kind in (("encoder, no mask", BERT), ("decoder, causal mask", GPT)):
 
 # %% [markdown]
 # The decoder notices. The proof breaks at step 3: the scores are reordered, but the mask stays where it is. So "a
-# Transformer without positions cannot know the order" is true of encoders, but not of every decoder. (How can it notice?
-# Question 7 of the exercises asks.)
+# Transformer without positions cannot know the order" is true of encoders, but not of every decoder. (The last
+# token sees all twelve in either order. How can it notice? Question 7 of the exercises asks.)
 #
 # <details><summary>Deeper: how a decoder could even read the place itself</summary>
 #
@@ -218,9 +219,9 @@ for t in (0, 1, 3, 9, 100):
 # %% [markdown]
 # At place 9 the two words have all but become one: the place shouts the word down.
 #
-# **Add $t/T$**, which never exceeds 1. But the same place has different numbers in different texts, as the drawing shows. And a
-# decoder does not know $T$: it has yet to write the rest. **Divide by a fixed maximum**, say 32? Neighbours then differ by
-# 0.03, and look alike.
+# **Add $t/T$**, which never exceeds 1. But the same place has different numbers in different texts, as the drawing
+# shows. And a decoder does not know $T$: it has yet to write the rest. **Divide by a fixed maximum**, say 32?
+# Neighbours then differ by 0.03, and look alike.
 #
 # **Add the binary digits of $t$.** Eight features, each 0 or 1, count to 255. They do not grow, no two places have
 # the same eight, and $T$ does not occur. In the upper half of the drawing, go from 6 to 7, and then to 8:
@@ -231,13 +232,14 @@ for t in (0, 1, 3, 9, 100):
 #
 # From 6 to 7 one digit changes, from 7 to 8 all four: neighbours can look like strangers.
 #
-# Each way has a flaw. Does it fail, then? The Deeper part at the end of this section trains a small decoder with each. Some help
-# little, or not at all. But the digits, written eight times over, are learnt well, and so are rows of plain noise, one for
-# each place. The clock of the next section has no lead over them.
+# Each way has a flaw. Do they fail, then? The Deeper part at the end of this section trains a small decoder with
+# each, to repeat the token before. Some ways help little, or not at all. But the digits, written eight times over,
+# are learnt well, and so are rows of plain noise, one for each place. The clock of the next section does no better.
 #
-# **What, then, is the clock for?** Its designers hoped that *one step further* would be one operation, the same everywhere,
-# and simple enough for a layer to learn: a matrix. Which of these ways have such a matrix? For 256 places we look for the one
-# that best takes each row to the next, with a bias. We print how much of the variation it leaves unexplained:
+# **What, then, is the clock for?** Its designers hoped that *one step further* would be one operation, the same
+# everywhere, and simple enough for a layer to learn: a matrix. Which of these ways have such a matrix? For 256
+# places we fit the matrix, with a bias, that best takes each place's numbers to the next. We print how much of the
+# variation it leaves unexplained:
 
 
 # %%
@@ -259,8 +261,9 @@ for name, rows in (("t itself", t[:, None]), ("binary digits", digits), ("random
 # change fast and tell neighbours apart, the eights change slowly and tell distant places apart. What they lack is the one
 # step.
 #
-# To have both, let each digit glide: replace the switch by a hand that turns, as in the lower half of the drawing. A hand is
-# two numbers, the sine and the cosine of its angle: how far its tip is to the right, and how far up.
+# To have that too, let each digit glide like a hand that turns, as in the drawing's lower half above. A hand is two
+# numbers, the sine and the cosine of its angle from twelve o'clock: how far its tip is to the right, and how far
+# up.
 #
 # <details><summary>Deeper: why two numbers, and why the ones have no hand in the drawing</summary>
 #
@@ -272,9 +275,9 @@ for name, rows in (("t itself", t[:, None]), ("binary digits", digits), ("random
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: do the obvious ways fail?
 #
-# `experiments/position_ways.py` adds each of them to the words of a small decoder and trains it for 150 steps on texts of
-# 8 to 32 tokens, with five seeds. Its task is to repeat the token just before this one, so only the place matters. A word
-# has 64 numbers of about the size 1.
+# `experiments/position_ways.py` adds the numbers of each way to the words of a small decoder and trains it for 150
+# steps on texts of 8 to 32 tokens, with five seeds. Its task is to repeat the token just before this one, so only
+# the place matters. A word has 64 numbers of about the size 1.
 #
 # For comparison there are *nothing*, *the clock* of the next section, and *random rows*: a row of noise for each place, drawn
 # once and never trained. Which ways get further than *nothing*?
@@ -307,12 +310,13 @@ assert min(at_16["random rows"]) > 0.99 and all(0.97 < share < 0.99 for share in
 #
 # **Faint numbers are hardly heard.** $t/32$ in one number is the same as $t$ there, only 32 times smaller, and it
 # helps little; $t/T$ helps a little more. The binary digits, each once, are not learnt well, either. Written eight
-# times over, they are. And so is $t/32$, if it is written into all 64 numbers, with a plus or a minus drawn once for
-# each, so that no norm subtracts it. Neighbours are then eight times as far apart.
+# times over, they are. And so is $t/32$, if it is written into all 64 numbers, with a plus or a minus drawn once
+# for each, so that no norm subtracts it. Neighbours are then eight times as far apart as with one number, since
+# $\sqrt{64} = 8$.
 #
-# And **random rows**, in which no order can be seen, get everything right. So numbers that grow were not fatal here,
-# nor were neighbours that look like strangers, and the clock has no lead. Nor must there be one step that is the same
-# everywhere: the digits have none.
+# And **random rows**, in which no order can be seen, get more than 99 % right. So numbers that grow were not fatal
+# here, nor were neighbours that look like strangers, and the clock has no lead. A step that is the same everywhere
+# is not needed, either: the digits have none. (The noise of this trial, 32 rows of 64 numbers, does have one.)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["deeper"]
 # Checks what is said of the trial's own size, 32 places and 64 numbers (there even noise has such a step)
@@ -330,8 +334,8 @@ assert unexplained(torch.randn(32, 64)) < 1e-9 and unexplained(digits[:32].repea
 #
 # (The 10,000 is a choice: the slowest hand should not come full circle within the texts that the model will read.)
 #
-# We build the table and look for its best linear step, as before. In the figure each column is a place; compare how fast
-# the colours change at the top and at the bottom.
+# We build the table and look for its best linear step, as before. In the figure below the output each column is a
+# place; compare how fast the colours change at top and bottom.
 
 
 # %%
@@ -374,6 +378,8 @@ _ = fig.colorbar(image, ax=axes, label="value")
 # position** alone, the offset $m - n$:
 #
 # $$p_m \cdot p_n = \sum_i \big(\sin m\omega_i \sin n\omega_i + \cos m\omega_i \cos n\omega_i\big) = \sum_i \cos\big((m - n)\,\omega_i\big).$$
+#
+# (For $m = n$ it is $D/2$, here 32: each hand adds $\cos 0 = 1$.)
 
 # %%
 for m, n in ((10, 3), (97, 90), (207, 200), (10, 9)):
@@ -457,13 +463,14 @@ predict("08_positions.shift", actual="over half" if share > 0.5 else "2 % to hal
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# Not one. Yet no offset has changed, and nearly all of these vectors are old friends: in training they stood one token
-# further on. Both years lose a digit. (Set forward alone, the encoder's clock spoils one date in six, and the decoder's
-# clock all of them: nearly every date then is right but for its year, which has lost a digit.)
+# The bar shows 0 %. Yet no offset has changed, and nearly all of these vectors are old friends: in training they
+# stood one token further on. Both years lose a digit. (With the encoder's clock alone set forward, about five dates
+# in six are still right. With the decoder's alone, the bar shows 0 %, too: 298 of 300 are right but for a digit
+# that the year has lost.)
 #
-# A model that went by offsets alone would have noticed nothing. **Offsets can be read from the clock, and still what
-# this translator writes depends on the places themselves.** In training every text began at place 0, so it could
-# learn to rely on them.
+# A model that went by offsets alone would have noticed nothing. **Offsets can be read from the clock, and still
+# what this translator writes depends on the places themselves.** In training every text began at place 0, so the
+# model could learn to rely on the places.
 #
 # </details>
 #
@@ -472,8 +479,8 @@ predict("08_positions.shift", actual="over half" if share > 0.5 else "2 % to hal
 #
 # $$(x_m + p_m) \cdot (x_n + p_n) = x_m \cdot x_n + x_m \cdot p_n + p_m \cdot x_n + p_m \cdot p_n ,$$
 #
-# and the two in the middle mix *what* with *where*. Of the three with a $p$, only the last depends on the offset alone. With
-# $W_Q$ and $W_K$ between its vectors, as in a model, not even that one has to.
+# and the two in the middle mix *what* with *where*. Of the three with a $p$, only the last depends on the offset
+# alone. With $W_Q$ and $W_K$ between its vectors, as in a model, even that one can depend on the places.
 #
 # Must we add? The drawing shows three points at which order can enter:
 #
@@ -481,8 +488,8 @@ predict("08_positions.shift", actual="over half" if share > 0.5 else "2 % to hal
 # vector. Then, inside each attention of each block, q, k and v: rotary turns q and k before they meet. Then the score: ALiBi
 # adds a number to it before the softmax. Nothing is done to v.](figures/08_positions_places.svg)
 #
-# The first way acts once, before block 1. The other two act in each attention, and leave `x` alone. Can the place then drop
-# out of the scores, so that only the offset counts?
+# The first way acts once, before block 1. The other two act in each attention, and leave `x` alone. With those, can
+# the place drop out of the scores, so that only the offset counts?
 #
 # ## 6. Rotary: turn the query and the key
 #
@@ -494,8 +501,9 @@ predict("08_positions.shift", actual="over half" if share > 0.5 else "2 % to hal
 # degrees, offset 3. With q at 25 and k at 22: both arrows point elsewhere, but there are again 122 degrees between
 # them.](figures/08_positions_rotary.svg)
 #
-# Each arrow's direction depends on its place, but the angle between them on the offset alone, and so does the dot product.
-# In symbols: let $R_m$ be the rotation by the angle $m\omega$. Rotations undo each other, $R_m^\top R_n = R_{n-m}$, hence
+# Each arrow's direction depends on its place. The angle between the two, and so their dot product, depends on the
+# offset alone. In symbols: let $R_m$ be the rotation by the angle $m\omega$. The transpose turns back, so
+# $R_m^\top R_n = R_{n-m}$, and
 #
 # $$(R_m q)\cdot(R_n k) = q^\top R_m^\top R_n\, k = q^\top R_{n-m}\, k .$$
 
@@ -514,10 +522,10 @@ for m, n in ((5, 2), (25, 22), (105, 102), (5, 4)):
 # %% [markdown]
 # Set this clock one place forward, and *no score changes*, whatever the weights.
 #
-# A head of width `d_head` has `d_head / 2` such pairs, each with its own speed, $\omega_i = \theta^{-2i/d_{head}}$, in the
-# paper with $\theta = 10000$. Which features form a pair is a convention: the paper takes neighbours, $2i$ with $2i + 1$.
-# This package, like Llama in Hugging Face's library, takes feature $i$ with $i + d_{head}/2$. We turn one vector, pair by
-# pair, and compare with the package:
+# A head of width `d_head` (the $d$ of section 2) has `d_head / 2` such pairs, each with its own frequency,
+# $\omega_i = \theta^{-2i/d_{head}}$. The base $\theta$ is 10,000 in the paper. Which features form a pair is a
+# convention: the paper takes neighbours, $2i$ with $2i + 1$. This package, like Llama in Hugging Face's library,
+# takes feature $i$ with $i + d_{head}/2$. We turn one vector, pair by pair, and compare with the package:
 
 
 # %%
@@ -543,7 +551,7 @@ assert difference < 1e-4
 print("ours and the package's differ by less than 0.0001")
 
 # %% [markdown]
-# The *values* are not turned. Positions help to decide how much of a value is handed over, not what it is.
+# The *values* are not turned. Here positions help to decide how much of a value is handed over, not what it is.
 #
 # ### Play
 #
@@ -562,10 +570,10 @@ explorer
 # %% [markdown]
 # <details><summary>Answers, when you have tried</summary>
 #
-# 1\. The score, and what each pair adds to it. 2\. Pair 3 has made half a turn and says it most clearly. The arrows of pairs 6
-# and 7 have hardly parted. And pair 0, the fastest, has turned almost 16 times and is back near its start: like a seconds
-# hand, it cannot say which minute it is. 3\. A key 58 back scores higher than one 22 back, for instance: the curve falls on
-# the whole, but in waves.
+# 1\. The score, and what each pair adds to it. 2\. Pair 3 has made half a turn and shows the distance most clearly.
+# The arrows of pairs 6 and 7 have hardly parted. And pair 0, the fastest, has turned almost 16 times and is back
+# near its start: like a seconds hand, it cannot say which minute it is. 3\. A key 58 back scores higher than one 22
+# back, for instance: the curve falls on the whole, but in waves.
 #
 # </details>
 #
@@ -577,9 +585,9 @@ explorer
 #
 # $$\text{score}_{ij} = \frac{q_i \cdot k_j}{\sqrt{d_{head}}} - \text{slope}_h\,|i - j|, \quad \text{slope}_h = 2^{-8h/H}.$$
 #
-# So the heads differ. In the first of eight, slope 1/2, a key ten steps back loses 5 points: softmax multiplies its weight by
-# $e^{-5}$, less than a hundredth. In the last head, slope 1/256, the same key loses only 0.04. At which distance is a key's
-# weight halved, head by head?
+# So the heads differ. In the first of eight, slope 1/2, a key ten steps back loses 5 points: in the softmax its
+# exponential is multiplied by $e^{-5}$, less than a hundredth. In the last head, slope 1/256, the same key loses
+# only 0.04. At which distance is the exponential halved, head by head?
 #
 # <details><summary>Deeper: where the formula comes from, and where it does not hold</summary>
 #
@@ -595,7 +603,7 @@ print("halved every", *(f"{distance:.0f}" for distance in halves), "tokens")
 assert torch.allclose(slopes, torch.tensor([2.0**-h for h in range(1, 9)]))
 
 # %% [markdown]
-# So the first head favours the last few words.
+# So the first head favours the nearest tokens.
 #
 # **All five side by side.** Every place gets the *same* vector, as query and key at once: whatever differs between scores is
 # then position. (The learned table is shown before training, as noise.) Where every diagonal has one colour, only the offset
@@ -634,8 +642,8 @@ _ = fig.colorbar(image, ax=axes, label="score, less the\ndiagonal's mean", shrin
 assert [name for name, scores in panels.items() if uneven(scores) < 1e-3] == ["none", "rotary", "ALiBi, head 3 of 8"]
 
 # %% [markdown]
-# In rotary and ALiBi only the offset counts. With the clock, added to a word, the place counts, too, through the middle terms
-# of section 5.
+# In rotary and ALiBi only the offset counts, as in the clock's own products (section 4). Once the clock is added to
+# a word, the place counts, too, through the middle terms of section 5.
 #
 # ## 8. Longer than anything in training
 #
@@ -643,8 +651,8 @@ assert [name for name, scores in panels.items() if uneven(scores) < 1e-3] == ["n
 # **length extrapolation**. All schemes but the learned table are *defined* at any place. Do they *work* there? Two tasks:
 #
 # * **local**: repeat the token just before this one. Only the *place* matters. Guessing is right once in 80 times.
-# * **retrieval**: hidden among filler are four tokens, each a name with its number. The last eight tokens ask for the
-#   number of a name. Only the *content* matters.
+# * **retrieval**: hidden among filler are four tokens, each standing for a name with its number. Each of the last
+#   eight tokens asks for one name's number. Only the *content* matters.
 #
 # Small decoders of two blocks are trained for 300 steps on texts of 32 tokens, five seeds each
 # (`experiments/position_lengths.py`), and then asked at the last eight places of 32, 64 and 128 tokens. One token
@@ -719,29 +727,29 @@ assert min(never_had["nothing"]) == 1
 # %% [markdown]
 # <details><summary>What there is to see. Open after your guess</summary>
 #
-# * **Sinusoidal**, at 64, is hardly better than guessing in the local task, but still gets 99 % where only content
-#   matters. The clock shows a time at place 60, but no token ever stood there in training. So where the place matters,
-#   being *defined* there is not *working* there.
+# * **Sinusoidal**, at 64, is hardly better than guessing in the local task. The clock shows a time at place 60, but
+#   no token ever stood there in training. Where only content matters, it still gets 99 %. So where the place
+#   matters, a scheme that is *defined* need not *work*.
 # * **Rotary** holds on for a while. At 128 it has lost most of the local task, too.
-# * **ALiBi** does not notice at all, in the local task.
+# * **ALiBi** keeps the local task at all three lengths.
 # * In retrieval, at 128, the models **without positions** are best and those with **rotary** worst, with every seed.
 #   **Learned** cannot run beyond 32.
 #
-# Why does rotary fail at 128, if one back is one back everywhere? The Deeper part below takes it apart: far keys hurt it, at
-# offsets that it has never met. With the nearest 32 keys alone it is right again. All this is no verdict on rotary, which
-# Llama and its relatives use: at 32, the length of training, it solves both tasks, as the other three schemes do.
+# Why does rotary fail at 128, if one back is one back everywhere? The Deeper part below takes it apart: keys at
+# offsets that it has never met hurt it. All this is no verdict on rotary, which Llama and its relatives use: at 32,
+# the length of training, it solves both tasks, as the other three schemes do.
 #
 # </details>
 #
-# These are small models, trained briefly, on two extreme tasks; real text asks for both.
+# These are small models, trained briefly, on two extreme tasks; real text needs place and content.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: the same models, with fewer keys to read
 #
-# To a rotary model two things are new at 128: offsets of 32 and more, and four times as many keys. We take them apart
-# (`experiments/position_window.py`). The same models answer again, but now a query may read only 32 keys, as many as in
-# training: either the nearest 32, or itself, its neighbour and 30 random *far* ones, with offsets of 32 and more. Which of
-# the two will it do better with?
+# To a rotary model two things are new at 128: offsets of 32 and more, and four times as many keys. We take them
+# apart (`experiments/position_window.py`). The same models answer again, but now a query may read only 32 keys, as
+# many as in training: either the nearest 32, or itself, its neighbour and 30 random *far* ones, with offsets of 32
+# and more. How much of the task will each bring back?
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 window = recorded("position_window")["result"]
@@ -768,17 +776,18 @@ assert max(row["near"] for row in window["sinusoidal"]) < 0.1
 # **The near keys bring it back.** With the nearest 32, rotary is right again, at places that it has never seen. So new *places*
 # do not hurt it.
 #
-# **The far ones hurt.** Thirty of them, at unknown *offsets*, leave 67 to 83 % right. (It is not that near keys are
-# missed: with itself and its neighbour alone, in the last row, each rotary model gets everything right.) The first
-# row reads all the far ones, and is worst, with 13 to 35 %.
+# **The far ones hurt.** Thirty of them, at *offsets* never met in training, leave 67 to 83 % right. (Reading fewer
+# near keys is not the reason: if a query reads only itself and its neighbour, in the last row, each rotary model
+# gets everything right.) The first row reads all the far ones, and is worst, with 13 to 35 %.
 #
-# The sinusoidal model fails with the nearest 32 as well: at these new places it no longer finds its neighbour among
-# them. (With nothing but itself and its neighbour to choose from, it gets 99 %.)
+# The sinusoidal models fail even with the nearest 32: at these new places a query no longer finds its neighbour
+# among them. (With nothing but itself and its neighbour to choose from, they get 99 %.)
 #
-# Long-context models with rotary rescale the places (Chen et al. 2023), or raise $\theta$, so that large offsets look
-# like known ones, and are then trained a little longer.
+# For longer texts, some rescale rotary's places (Chen et al. 2023), or raise $\theta$, so that large offsets look
+# like known ones, and then train a little longer.
 #
-# The folded cell runs a slice of section 8's experiment here and now, ALiBi for 130 steps instead of 300.
+# The folded cell runs a slice of `experiments/position_lengths.py` here and now: ALiBi for 130 steps instead of
+# 300.
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["deeper"]
 now = experiment("position_lengths").run_slice()
@@ -789,8 +798,9 @@ assert all(abs(a - b) < 0.1 for a, b in zip(now, kept["slice"], strict=True))
 # %% [markdown]
 # ## 9. What people get wrong
 #
-# **The exponent.** One finds $i/D$ in print instead of $2i/D$. A favourite test of a table is "products depend on the offset
-# only". Does it find the slip? (The first number is the largest difference between neighbouring products of equal offset.)
+# **The exponent.** One finds $i/D$ in print where $2i/D$ is meant. A favourite test of a table is "products depend
+# on the offset only". Does it find the slip? (The first number is the largest difference between neighbouring
+# products of equal offset.)
 
 # %%
 halved = torch.tensor([clock(t, 128)[:64] for t in range(256)])  # exponents 2i/128 = i/64
@@ -803,9 +813,9 @@ for name, rows in (("2i/D", table), ("i/D", halved)):
 # It does not: a clock with any speeds passes that test. But this model was trained with one clock. Compare the *values* with
 # the formula.
 #
-# **Rotary in the wrong place.** In most libraries, and here, keys that come from a cache have been turned already, and values are
-# never turned. What if somebody turns either? We move a text 100 places to the right, which should change nothing. (In the
-# last line `k` stands in for the values.)
+# **Rotary in the wrong place.** In most libraries, and here, keys that come from a cache have been turned already,
+# and values are never turned. What if somebody turns the cached keys once more, or the values? We move a text 100
+# places to the right, which should change nothing. (In the last line `k` stands in for the values.)
 
 # %%
 torch.manual_seed(0)
@@ -822,7 +832,8 @@ for name, scores in (
 # %% [markdown]
 # ## 10. What you have now
 #
-# You have a clock that tells 1965 from 1956. Put the one from section 4 into the translator, instead of its own:
+# You have a clock that tells 1965 from 1956. Put the one from section 4 into the translator again (section 9
+# rounded to 100 %):
 
 # %%
 with with_table(table):
@@ -831,17 +842,18 @@ with with_table(table):
         print(f"{text:22}", translate(model, tokenizer, [text])[0])
 
 # %% [markdown]
-# Try other dates. In the package, `positions.py` holds the four schemes and a class without any. Each scheme has one of three
-# methods, for the three points of section 5's drawing: `forward` adds to `x`, `rotation` turns `q` and `k`, `bias` is added to
-# the scores.
+# Try other dates. In the package, `positions.py` holds the four schemes, and `NoPositions`. Each scheme has one of
+# three methods, for the three points of section 5's drawing: `forward` adds to `x`, `rotation` turns `q` and `k`,
+# `bias` is added to the scores.
 #
 # ## 11. Check yourself
 #
 # <details><summary>An encoder without positions is equivariant. Is its output the same for each order of the
 # tokens?</summary>
 #
-# No: that would be *invariance*. Each token keeps its output and takes it along to its new place. What then ignores the places
-# is invariant: a mean over them, or the decoder of section 1, which wrote the same date for all three texts.
+# No: that would be *invariance*. Each token keeps its output and takes it along to its new place. Whatever ignores
+# the order of these outputs is invariant: their mean, or what the decoder of section 1 wrote, the same date for all
+# three texts.
 #
 # </details>
 #
@@ -867,8 +879,8 @@ with with_table(table):
 # * The clock's hands are binary digits that glide, so that one step further is the same rotation everywhere. A small model learnt
 #   places without such a step, too: from binary digits, written eight times.
 # * Sinusoidal and learned positions are added once. Rotary turns q and k, ALiBi lowers the score, in each attention.
-# * Offsets can be read from the clock, but what the translator wrote depended on the places. A scheme that is defined at a
-#   place need not work there. Measure both.
+# * Offsets can be read from the clock, but what the translator wrote depended on the places. A scheme that is
+#   defined at a place need not work there. So measure.
 #
 # **Papers.** Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), section 3.5. Gehring et al.
 # (2017), [arXiv:1705.03122](https://arxiv.org/abs/1705.03122): learned positions. Su et al. (2021),

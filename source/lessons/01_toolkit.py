@@ -8,15 +8,16 @@
 # token.](figures/01_toolkit_where.svg)
 #
 # Inside the translator there are no words. At the lower end of the drawing each word becomes a row of numbers; at the
-# upper end numbers become a choice among words; and everything in between only computes. You will see each kind of
-# computation as a picture first. Then you will watch a small model find its numbers by itself. You will be able to
+# upper end numbers become a choice among words. You will see each computation as a picture first, and then watch a
+# small model find its numbers by itself. You will be able to
 #
 # * read a product of matrices in a drawing, in a loop and in code;
 # * compute by hand how wrong a guess was, and which way each number should move;
 # * write the loop that trains a model.
 #
-# About 60 minutes if much of it is familiar. If the mathematics is new to you, take two evenings, with the pause in the
-# middle between them. It builds on [lesson 00](00_start_here.ipynb), on Python, and on derivatives as taught at school.
+# About 55 minutes if much of it is familiar; five questions, folded below, tell whether you need it. If the
+# mathematics is new to you, take two evenings, with the pause in the middle between them. It builds on
+# [lesson 00](00_start_here.ipynb), on Python, and on derivatives as taught at school.
 
 # %%
 import datetime
@@ -40,8 +41,8 @@ from transformer_lab.viz import SoftmaxExplorer, plots
 plots.use_style()
 _ = torch.manual_seed(0)
 
-# %% [markdown]
-# ## Do you need this lesson?
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ## Do you need this lesson? Five questions
 #
 # Answer these five on paper, then run the cell below. If all are right, look at the drawings, make the three guesses,
 # and go on to [02 Attention](02_attention.ipynb).
@@ -53,7 +54,7 @@ _ = torch.manual_seed(0)
 # 5. The probabilities are (0.5, 0.3, 0.2) and the first token is right. What is the gradient of the cross-entropy at
 #    the three scores?
 
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["deeper"]
 print("The answers, computed:")
 W = torch.arange(8.0).view(4, 2)
 assert torch.equal(torch.tensor([0.0, 0.0, 1.0, 0.0]) @ W, W[2])
@@ -69,11 +70,10 @@ print("5.", scores.grad.numpy().round(2))
 # ## 1. A word becomes a row of numbers
 #
 # Which number should stand for `November`? [Lesson 00](00_start_here.ipynb) showed its id, 20. But an id is a seat
-# number: `January` has 19 and `March` 21, and that means nothing. Better numbers would not help much. On a line there is
-# only one way of being near; `November` should be near `Nov` in one way, and near the other months in another.
+# number: `January` has 19 and `March` 21, and that means nothing. No single number will do: on a line there is only
+# one way of being near, and `November` should be near `Nov` in one way, near the other months in another.
 #
-# So each token gets a whole row of numbers, a vector. The rows stand in a table, the **embedding**, and they are
-# learnt.
+# So each token gets a row of numbers, a vector. The rows stand in a table, the **embedding**, and they are learnt.
 #
 # ![The token November has the id 20. The table has 55 rows of 64 numbers; the rows 18 May, 19 January, 20 November, 21
 # March and 22 December are shown, and row 20 is lit: it is where November
@@ -89,8 +89,10 @@ n_parameters = sum(p.numel() for p in model.parameters())
 print(f"numbers in the whole model: {n_parameters:,}, in the table: {table.numel():,}")
 
 # %% [markdown]
-# An array of numbers is called a **tensor**. A vector has one **axis**, a table (a **matrix**) two: rows, then columns.
-# There may be more. The sizes of the axes are the **shape**. Each number that training may change is a **parameter**.
+# An array of numbers is called a **tensor**. A vector has one **axis**, a table (a **matrix**) two: rows, then
+# columns. The sizes of the axes are the **shape**. Each number that training may change is a **parameter**.
+#
+# So `November` is 64 learnt numbers. How can we see what they mean?
 #
 # ## 2. A vector is an arrow
 #
@@ -114,11 +116,11 @@ a, b = torch.tensor([3.0, 1.0]), torch.tensor([1.0, 2.0])
 print(f"length of a: {a.norm():.1f}   a · b = {a @ b:.0f}   cosine = {a @ b / (a.norm() * b.norm()):.2f}")
 
 # %% [markdown]
-# Now the first half of our question. Both `November` and `Nov` must be translated as 11. If the model has found out
-# that they mean the same, the two may well point the same way. We take eleven months (May has no abbreviation) and
-# compare each with its own abbreviation and with the ten others: as rows of the table, and again at the end of the
-# encoder, which has read them in the date `... 22, 2026`. We do the same in five translators that have *not been
-# trained*.
+# Both `November` and `Nov` must be translated as 11. Do they point the same way? We take eleven months (May has no
+# abbreviation) and compare each with its own abbreviation and with the ten others: as rows of the table, and at the
+# end of the encoder, which has read them in the date `... 22, 2026`. The control: five translators that have *not
+# been trained*. In each row of the figure, look where the large dot, the month's own abbreviation, lies among the
+# others.
 
 # %% jupyter={"source_hidden": true}
 ABBREVIATIONS = ["Jan", "Feb", "Mar", "Apr", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
@@ -157,22 +159,24 @@ both[0].set_yticks(range(11), [f"{full} · {short}" for full, short in zip(MONTH
 _ = both[0].invert_yaxis()
 
 # %% [markdown]
-# Large dots are a month's own abbreviation, small ones the others. Look at the untrained models first. A cosine of
-# 0.67 looks like a finding, but there the *other* months have 0.65. So a cosine says something only beside another
-# one.
+# The untrained models first. A mean cosine of 0.67 looks like a finding, but there the *other* months have 0.65. So a
+# cosine says something only beside another one.
 #
-# Now the trained model. Nine of the eleven months are nearest to their own abbreviation, mostly by far. (January and
-# August are not, and yet `Jan` and `Aug` are translated rightly: to point the same way is one way of meaning the
-# same, not the only one.) In the table itself they are already a little closer than others (0.30 against 0.14), and
-# far more so after the encoder has read. Yet nobody ever told the model that *Nov* is short for *November*. How can
-# it have found out? Keep the question; section 10 answers it for a smaller model.
-#
-# Does the model go by where an arrow points, or by how long it is? Test it. Move the tips of the eleven abbreviations'
-# arrows, all equally far, in three ways: make them shorter, make them longer, or turn them towards some random direction
-# without changing their length. Then let the model translate `Jan 22, 2026`, `Feb 22, 2026`, and so on. (We change only what
-# the model *reads*. It uses the table a second time to choose what it writes, as section 3 shows; there it stays as it was.)
+# After training, and once the encoder has read, nine of the eleven months are nearest to their own abbreviation,
+# mostly by far. In the table itself they are already a little closer on average. Yet nobody ever told the model that
+# *Nov* is short for *November*. How can it have found out? Section 10 answers this for a smaller model. First we need
+# to know how a model computes with such rows, and how it learns.
 
-# %% jupyter={"source_hidden": true}
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: does the direction count, or the length?
+#
+# Does the model go by where an arrow points, or by how long it is? Move the tips of the eleven abbreviations' arrows,
+# all equally far, in three ways: make them shorter, make them longer, or turn them towards some random direction
+# without changing their length. Then let the model translate dates such as `Nov 22, 2026`. (We change only what the
+# model *reads*. It uses the table a second time to choose what it writes, as section 3 shows; there it stays as it
+# was.)
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 rows = model.embedding.tokens.weight.data  # the numbers themselves: writing to them changes the model
 ids = [tokenizer.encode(short)[0] for short in ABBREVIATIONS]
 own, as_it_was, numbers = rows[ids].clone(), rows.clone(), [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12]
@@ -195,7 +199,7 @@ def turned(cosine):
     return length * (cosine * along + math.sqrt(1 - cosine**2) * across)
 
 
-# %%
+# %% tags=["deeper"]
 def turned_by(moved):
     return turned(1 - moved**2 / 2)  # then the tip has moved by this share of the length
 
@@ -212,35 +216,38 @@ far = [right_with((1 + moved) * own) for moved in (2, 4)]
 print("longer still, tip moved by 2 and by 4 lengths:", *far)
 assert right["longer"][3] == right["shorter"][0] == 11 and right["shorter"][3] <= 3 and 2 < right["turned"][3] < 7
 
-# %% [markdown]
+# %% [markdown] tags=["deeper"]
 # Between half and twice its length an arrow loses no month. Turn it so that its tip moves as far as doubling moves
 # it, and about half are lost. But shortening it by three quarters or more does even worse than turning it as far, and
 # far too long is bad as well. (Shortened by its whole length it is gone; by 1.2, it points backwards.) So a row of
-# numbers means a month **by where it points, as long as its length stays within a factor of about two**.
+# numbers means a month by where it points, as long as its length stays within a factor of about two.
+#
+# `January` and `August` are not nearest to `Jan` and `Aug`, and yet `Jan` and `Aug` are translated rightly: to point
+# the same way is one way of meaning the same, not the only one.
 
 # %% [markdown]
 # ## 3. A matrix is a machine
 #
-# A model makes new vectors out of vectors. The simplest machine for that is a **linear** one: if an arrow grows to
-# twice its length, its image does too, and the image of a sum is the sum of the images. Then it is enough to know where
-# $(1, 0)$ and $(0, 1)$ land, because every arrow is so much of the one plus so much of the other. Write the two images
-# one below the other, and you have a **matrix**.
+# How does a model compute with a vector? It makes new ones out of it. The simplest machine for that is a **linear**
+# one: if an arrow grows to twice its length, its image does too, and the image of a sum is the sum of the images.
+# Then it is enough to know where $(1, 0)$ and $(0, 1)$ land, because every arrow is so much of the one plus so much
+# of the other. The two images, one below the other, are a **matrix**.
 #
 # ![Left, a plane with a square grid and the arrows (1, 0), (0, 1) and x = (2, 1). In the middle the matrix W with the
 # rows (2, 1) and (-1, 1): where (1, 0) and (0, 1) land. Right, the same plane after W: the grid is slanted but still
 # straight and even, and x has become (3, 3), which is twice the first row plus the
 # second.](figures/01_toolkit_machine.svg)
 #
-# We write $x W$, with the vector as a row on the left. (Many books write $W x$, with columns; everything is then
-# mirrored.) For several vectors at once, stack them as rows of $X$. In the **matrix product** $X W$, the number in row
-# $i$ and column $j$ is the dot product of row $i$ of $X$ with column $j$ of $W$:
+# We write $x W$, with the vector as a row on the left. (Many books write $W x$, with columns.) Several vectors are
+# stacked as rows of $X$. In the **matrix product** $X W$, the number in row $i$ and column $j$ is the dot product of
+# row $i$ of $X$ with column $j$ of $W$:
 #
 # ![The product of X, with shape (3, 2) and the rows (2, 1), (0, 3), (1, -1), and W gives the rows (3, 3), (-3, 3), (3,
 # 0). The second row of X and the second column of W are lit, and give the lit number 0 · 1 + 3 · 1 =
 # 3.](figures/01_toolkit_product.svg)
 #
-# The two inner sizes must agree, and they disappear: (3, 2) @ (2, 2) is (3, 2). A matrix of shape (64, 16) makes
-# vectors of 16 numbers out of vectors of 64. Five facts that the course keeps using:
+# The two inner sizes must agree, and they disappear: vectors of 64 numbers, times a matrix of shape (64, 16), give
+# vectors of 16. Five facts that the course keeps using:
 
 # %%
 X = torch.tensor([[2.0, 1], [0, 3], [1, -1]])
@@ -261,9 +268,10 @@ print("5. outer product: each number times each number\n", torch.outer(X[0], X[2
 # layer**, `nn.Linear(64, 16)`, is such a matrix, plus a vector that is added, the **bias**. PyTorch keeps its matrix
 # transposed, so our $W$ is `layer.weight.T`.
 #
-# The upper end of the translator is a product too. Its last vector meets each row of the same table, and the 55 dot products
-# are its **scores** (or **logits**) for the next token. A token scores high if its row points where the vector points, and
-# the higher the longer its row.
+# The upper end of the translator is a product too. The last vector of its decoder meets each row of the same table,
+# and the 55 dot products are the **scores** (or **logits**) of the tokens that may come next. A token scores high if
+# its row points where the vector points, and the higher the longer its row. Here 2026年 is written, and the month is
+# due:
 
 # %%
 source, source_mask = tokenizer.batch(["Sunday, November 22, 2026"])
@@ -278,10 +286,12 @@ for score, id in zip(best.values, best.indices, strict=True):
     print(f"{tokenizer.tokens([id.item()])[0]:3}{score:6.1f}")
 
 # %% [markdown]
+# The token `1` leads by far: November is the month 11, which takes two tokens.
+#
 # ## 4. Many at once
 #
-# A model computes many texts side by side, a **batch**, and in each of them many positions. The course calls the sizes
-# of these axes by the same letters everywhere:
+# A model computes many texts side by side, a **batch**, and in each of them many positions. The course calls the
+# sizes of these axes by the same letters everywhere:
 #
 # | letter | size of |
 # |---|---|
@@ -291,9 +301,9 @@ for score, id in zip(best.values, best.indices, strict=True):
 # | $H$, $L$ | heads side by side, layers (blocks) on top of one another |
 # | `d_head` | the shorter vectors inside a head, here 16 |
 #
-# `@` multiplies along the last two axes, and does so for every index of the axes before them. The commonest product of the
-# course compares each of $T$ vectors with each of $S$, in each of $H$ heads of each of $B$ texts. **einsum** writes the
-# loop down as letters: what is missing on the right of the arrow is summed.
+# `@` multiplies along the last two axes, for every index of the axes before them. The commonest product of the course
+# compares each of $T$ vectors with each of $S$, in each of $H$ heads of each of $B$ texts. **einsum** writes the loop
+# down as letters: what is missing on the right of the arrow is summed.
 
 # %%
 B, H, T, S, d_head = 2, 3, 4, 5, 6  # all different: then a wrong axis raises an error
@@ -315,22 +325,19 @@ print("all three ways give the shape", tuple(looped.shape))
 # So `X - X.mean(dim=1, keepdim=True)` subtracts from each row its own mean: `dim=1` averages along the second axis, and
 # `keepdim` leaves it there, with size 1. Section 11 shows what can go wrong.
 #
-# ## 5. How large is a score?
+# ## 5. How large is a sum?
 #
-# How large are the translator's scores before it has learnt anything? (Attention is built on such scores, too: lesson
-# 02 needs the answer.) A score is a sum of 64 products. So how large does a sum of many random numbers get?
+# A score is a sum of 64 products. How large does a sum of many random numbers get?
 #
-# "How large" needs a measure. The **mean** says nothing, because plus and minus cancel. So square first: the
-# **variance** is the mean squared distance from the mean. Its root, the **standard deviation**, is the size of a
-# typical number. Squares also tell what happens to a sum. From $(a + b)^2 = a^2 + b^2 + 2ab$ follows, for numbers with
-# mean 0,
+# The **mean** says nothing about size, because plus and minus cancel. So square first: the **variance** is the mean
+# squared distance from the mean. Its root, the **standard deviation**, is the size of a typical number. Squares also
+# tell what happens to a sum. From $(a + b)^2 = a^2 + b^2 + 2ab$ follows, for numbers with mean 0,
 #
 # $$\operatorname{var}(a + b) = \operatorname{var} a + \operatorname{var} b + 2 \operatorname{cov}(a, b) ,$$
 #
 # where the **covariance** is the mean of $ab$: positive if the two tend to rise together, 0 if they are independent.
-# (If the means are not 0, subtract them first.) Independent numbers simply add their variances: 64 of them with variance 1
-# have a sum of variance 64, and a typical sum is about 8. Now add up 64 *copies* of one such number. What is the variance of
-# that sum?
+# Independent numbers simply add their variances: 64 of them with variance 1 have a sum of variance 64, and a typical
+# sum is about 8. Now add up 64 *copies* of one such number. What is the variance of that sum?
 
 # %%
 predict("01_toolkit.copies")
@@ -357,17 +364,23 @@ predict("01_toolkit.copies", actual=str(nearest))
 # <details><summary>Why? Open after your guess</summary>
 #
 # The sum is $64x$, and a factor of 64 multiplies squares by $64^2 = 4096$. A typical sum is 64, not 8. Independent
-# numbers mostly cancel one another; copies never do. (In lesson 02 you will add up the products inside a score, in lesson 06
-# the outputs of layers.)
+# numbers mostly cancel one another; copies never do.
 #
 # </details>
 #
-# And the scores of a fresh translator? Their standard deviation is about 1, not 8: the numbers of its last vector
-# have a variance of about 1 ([lesson 07](07_layer_norm.ipynb) shows why), and those of its table are drawn with
-# variance 1/64. Multiply two independent numbers with mean 0, and their variances are multiplied too: each product
-# has variance 1/64, and the sum of 64 of them has variance 1.
+# In lesson 02 you will add up the products inside a score, in lesson 06 the outputs of layers.
+#
+# *This is a good place for a pause. So far: numbers and what they mean. From here on: how they get better.*
 
-# %% jupyter={"source_hidden": true}
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: the scores of an untrained translator
+#
+# Their standard deviation is about 1, not 8. The numbers of its last vector have a variance of about 1
+# ([lesson 07](07_layer_norm.ipynb) shows why), and those of its table are drawn with variance 1/64. Multiply two
+# independent numbers with mean 0, and their variances are multiplied too: each product has variance 1/64, and the sum
+# of 64 of them has variance 1.
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 spreads = []
 for one in untrained:  # the five translators of section 2
     with torch.no_grad():
@@ -376,8 +389,6 @@ for one in untrained:  # the five translators of section 2
 print("scores of five untrained translators, standard deviation:", *(f"{spread:.2f}" for spread in spreads))
 
 # %% [markdown]
-# *This is a good place for a pause. So far: numbers and what they mean. From here on: how they get better.*
-#
 # ## 6. How wrong is a guess?
 #
 # The translator takes the token with the highest score. To *improve* it must know how wrong its scores were, as one
@@ -391,9 +402,8 @@ print("scores of five untrained translators, standard deviation:", *(f"{spread:.
 #
 # $$p_j = \frac{e^{z_j}}{\sum_i e^{z_i}} \qquad\qquad \text{loss} = -\ln p_\text{target}$$
 #
-# *Why exp?* Probabilities must be positive and sum to 1. The exponential makes any number positive, and it turns
-# differences into ratios: a token that leads another by one point is $e = 2.7$ times as probable as that other, wherever on
-# the scale the two stand.
+# *Why exp?* Probabilities must be positive. The exponential makes any number so, and it turns differences into
+# ratios: a token that leads another by one point is $e = 2.7$ times as probable, wherever on the scale the two stand.
 #
 # *Why the logarithm?* The probability of a text is the *product* of its tokens' probabilities. Logarithms make that a
 # sum, so every token has a loss of its own. The **target**, the right token, costs nothing if the model was sure of it,
@@ -412,12 +422,15 @@ print(f"the translator after 2026年: p of 1 = {p_month:.4f}, loss {-p_month.log
 print(f"knowing nothing of 55 tokens: ln 55 = {math.log(55):.1f}")
 
 # %% [markdown]
+# Our three scores cost more than knowing nothing: they are rather sure of a wrong token. The translator is sure of
+# the right one and pays next to nothing. Is the loss, then, just another way of counting mistakes?
+#
 # ## 7. Break it
 #
-# Now we do something cruel to the model: at every token it writes, before it chooses, we multiply all 55 scores by 0.1.
-# On 300 new dates we count two things: how many come out right, and the mean loss of a token. (For the loss the model
-# reads the right Chinese text so far, and must name the next token.) What changes: the share of dates right, the
-# loss, both or neither? Run the cell, and click your guess.
+# Let us do something cruel to the model: at every token it writes, before it chooses, we multiply all 55 scores by
+# 0.1. On 300 new dates we count two things: how many come out right, and the mean loss of a token. (For the loss the
+# model reads the right Chinese text so far, and must name the next token.) What changes: the share of dates right,
+# the loss, both or neither? Run the cell, and click your guess.
 
 # %%
 predict("01_toolkit.flatten")
@@ -513,8 +526,7 @@ assert nats([1.0, 0.5], 0) > nats([2.0, 1.0], 0) and nats([1.0, 0.5], 1) < nats(
 # ## 8. Which way is down?
 #
 # A loss says how wrong a model was. How should its numbers change? The plain way: move one a little, up and down, and
-# look at the loss. This is called **finite differences**. For the three scores of section 6, where the second token was
-# right:
+# look at the loss (**finite differences**). For the three scores of section 6, where the second token was right:
 
 # %%
 little = 1e-3 * torch.eye(3, dtype=torch.float64)  # row j moves score j
@@ -525,22 +537,27 @@ print("slope of loss:", slopes.numpy().round(2))
 
 # %% [markdown]
 # All slopes together are the **gradient**. Its first and last numbers are the probabilities themselves, and the one
-# in the middle is $0.24 - 1$. That is no accident. The loss is $\ln \sum_i e^{z_i} - z_\text{target}$ (take the
-# logarithm of the fraction). Take the derivative with respect to $z_j$. The slope of $\ln u$ is $1/u$ times the slope
-# of $u$, and the sum has slope $e^{z_j}$: so the first part gives $e^{z_j} / \sum_i e^{z_i}$, which is $p_j$. The
-# second takes 1 away at the target. With the target as a one-hot vector $y$:
+# in the middle is $0.24 - 1$. With the target as a one-hot vector $y$:
 #
 # $$\frac{\partial\,\text{loss}}{\partial z} = p - y$$
 #
-# (The round $\partial$ says that all other numbers stand still.) *What the model says minus what is right.* Subtract a little
-# of it from the scores: the target's score rises, and every other one falls in proportion to the probability that the model
-# gave it.
+# (The round $\partial$ says that all other numbers stand still.) *What the model says minus what is right.* Subtract
+# a little of it from the scores: the target's score rises, and every other one falls in proportion to its
+# probability.
 #
-# But what should change in a model is its parameters, and there are many. The translator has 236,992. To move each of
-# them up and down, one would have to run it nearly half a million times, for a single step. The **chain rule** finds all
-# slopes in one pass from the end back to the start. Let $u = 3x + 1$ and $y = u^2$. Then $u$ moves 3 times as fast as $x$,
-# and $y$ moves $2u$ times as fast as $u$, so $y$ moves $2u \cdot 3$ times as fast as $x$: rates multiply. PyTorch records
-# each step of a computation, and `backward()` multiplies the rates from the end to the start. This is **backpropagation**.
+# <details><summary>Deeper: why this holds for any scores</summary>
+#
+# The loss is $\ln \sum_i e^{z_i} - z_\text{target}$ (take the logarithm of the fraction). Take the derivative with
+# respect to $z_j$. The slope of $\ln u$ is $1/u$ times the slope of $u$, and the sum has slope $e^{z_j}$: so the
+# first part gives $e^{z_j} / \sum_i e^{z_i}$, which is $p_j$. The second takes 1 away at the target.
+#
+# </details>
+#
+# But what should change in a model is its parameters. The translator has 236,992: to move each up and down, one would
+# have to run it nearly half a million times, for a single step. The **chain rule** finds all slopes in one pass from
+# the end back to the start. Let $u = 3x + 1$ and $y = u^2$. Then $u$ moves 3 times as fast as $x$, and $y$ moves $2u$
+# times as fast as $u$, so $y$ moves $2u \cdot 3$ times as fast as $x$: rates multiply. PyTorch records each step of a
+# computation, and `backward()` multiplies the rates from the end to the start: **backpropagation**.
 
 # %%
 x = torch.tensor(2.0, requires_grad=True)
@@ -578,9 +595,9 @@ assert torch.allclose(back, p - y, atol=1e-6) and J.sum(dim=1).abs().max() < 1e-
 # %% [markdown]
 # ## 9. A model that learns
 #
-# Round and round that drawing: this is training. Our model is to write Chinese dates, with no English to read. It sees
-# one character and must guess the next one: a **bigram** model. Its texts are the 5,000 dates that the translator
-# learnt from, up to 日 (day), with a start sign `^` in front.
+# Can a model find its rows by itself? Going round that drawing, again and again, is training. Our model is to write
+# Chinese dates, with no English to read. It sees one character and must guess the next one: a **bigram** model. Its
+# texts are the 5,000 dates that the translator learnt from, up to 日 (day), with a start sign `^` in front.
 
 # %%
 texts = ["^" + pair.target[: pair.target.index("日") + 1] for pair in dates.training_pairs(5000)]
@@ -593,9 +610,9 @@ print(texts[0], " ", "".join(characters), " ", len(now), "pairs")
 
 # %% [markdown]
 # The model is one table `W`, (14, 14): the row of a character holds the scores of what may follow it. It begins with
-# zeros, so it knows nothing. Each turn, a **training step**, computes scores, loss and gradient of all pairs, and
-# subtracts 40 times the mean gradient. (This factor, the **learning rate**, was found by trial. 40 is enormous, and suits
-# this one table; most models are trained with numbers near 0.001.)
+# zeros. Each turn, a **training step**, computes scores, loss and gradient of all pairs, and subtracts 40 times the
+# mean gradient. (This factor, the **learning rate**, was found by trial. Most models are trained with numbers near
+# 0.001.)
 
 
 # %%
@@ -613,9 +630,9 @@ by_hand, losses = train_by_hand()
 print(f"loss at first {losses[0]:.2f} = ln 14, after one step {losses[1]:.2f}")
 
 # %% [markdown]
-# This is **gradient descent**. With PyTorch the same loop looks as you will meet it everywhere. `backward()` finds the
-# gradient, and an **optimiser** takes the step; the simplest is `SGD`, for **stochastic gradient descent**.
-# (*Stochastic*, because usually each step sees a few random examples; here it sees all.)
+# This is **gradient descent**. With PyTorch the same loop looks as you will meet it everywhere. `backward()` finds
+# the gradient, and an **optimiser** takes the step. The simplest is `SGD`, **stochastic gradient descent**
+# (*stochastic* because a step usually sees a few random examples; here it sees all).
 
 
 # %%
@@ -637,7 +654,7 @@ assert apart < 0.0005
 print("the losses of both loops differ by less than 0.0005")
 
 # %% [markdown]
-# Why `zero_grad`? Because `backward()` *adds* to the gradient that is there. So each turn begins by clearing it.
+# Why `zero_grad`? `backward()` *adds* to the gradient that is there, so each turn begins by clearing it.
 
 # %%
 w = torch.tensor(1.0, requires_grad=True)
@@ -708,7 +725,8 @@ predict("01_toolkit.minimum", actual={0: "about 0", nobody: "about 1.1", 2: "abo
 #
 # ## 10. Let it write
 #
-# Begin with `^`, draw the next character with the table's probabilities, and go on until 日 (at most 30 characters):
+# What does a table with that loss write? Begin with `^`, draw the next character with the table's probabilities, and
+# go on until 日 (at most 30 characters):
 
 
 # %%
@@ -739,12 +757,12 @@ assert found < 20
 print(f"dates among 1000 texts: {found}")
 
 # %% [markdown]
-# Before training anything follows anything. Afterwards, in these five texts, no two signs stand side by side, and `^` does not
-# come again. They are hardly ever dates, but the table has learnt what may follow what.
+# Before training anything follows anything. Afterwards, in these five texts, 年, 月 and 日 never stand side by side, and
+# `^` does not come again. Such texts are hardly ever dates, but the table has learnt what may follow what.
 #
-# **And what do its rows mean?** All of them began with zeros, and nobody told the table what a digit is. Here are the cosines of
-# its rows, as in section 2. Next to them stands a control, a table trained on the same characters in which what follows was
-# shuffled. (日 is left out: nothing follows it, and its row is still zero.)
+# **And what do its rows mean?** All of them began with zeros, and nobody told the table what a digit is. On the left
+# stand the cosines of its rows: which characters form dark red groups? On the right stands a control, a table trained
+# on the same characters with what follows shuffled. (日 is left out: nothing follows it, its row is still zero.)
 
 # %% jupyter={"source_hidden": true}
 shuffle = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
@@ -765,8 +783,8 @@ _ = fig.colorbar(drawn, ax=both, label="cosine of two rows", shrink=0.8)
 assert cosine.min() > 0.95
 
 # %% [markdown]
-# The signs 年 and 月 point the same way, and no digit points there. 4 to 8 are nearly one arrow: the same may follow
-# each of them. So are 0 and 9: in 19.. and 20.. any digit may come next. Shuffled, all characters have much the same
+# 年 and 月 point the same way, and no digit points there. 4 to 8 are nearly one arrow: the same may follow each of
+# them. So are 0 and 9: in 19.. and 20.. any digit may come next. Shuffled, all characters have much the same
 # followers, and all rows become alike.
 #
 # So nobody has to say what belongs together. **Tokens with similar followers got similar rows**, just by making the
@@ -774,9 +792,9 @@ assert cosine.min() > 0.95
 # otherwise: a row *is* the list of scores of what may follow. Whether the translator's rows came about in the same
 # way is another question.)
 #
-# But in the texts that the table writes a year may have any number of digits, and a month may come twice: all it knows is the
-# last character. To write dates a model must look back, and to translate them it must look at the English. How a model looks
-# is the subject of [lesson 02](02_attention.ipynb). The loop stays the same; only the model grows.
+# But this table knows only the last character: a year may have any number of digits, and a month may come twice. To
+# write dates a model must look back, and to translate them it must look at the English. How it does that is the
+# subject of [lesson 02](02_attention.ipynb). The loop stays the same; only the model grows.
 #
 # ## 11. What people get wrong
 #
@@ -812,9 +830,9 @@ print(f"  with all scores divided by 3: {flatter:.1f}")
 assert reported[-1] < reported[0] and true > math.log(14) > flatter
 
 # %% [markdown]
-# Probabilities lie between 0 and 1. As scores they lead by 1 at most, so not even a perfect model would be reported as
-# such. And the true loss has become worse than at the start, because the table is far too sure: flatten its scores, and
-# the loss falls.
+# Probabilities lie between 0 and 1. As scores they lead by 1 at most, so not even a perfect model would be reported
+# as such. And the true loss is now worse than at the start, because the table is far too sure: flatten its scores,
+# and the loss falls.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: your loop in the package
@@ -871,8 +889,8 @@ print(f"had the others counted too: {by_token.sum():.0f}")
 #
 # ## Takeaways
 #
-# * A token is a row of a learnt table. Where it points (dot product, cosine) says what it means, if its length is not
-#   far off. In our small table, training gave tokens with similar followers rows that point alike.
+# * A token is a row of a learnt table, an arrow. The cosine compares where two arrows point, and says something only
+#   beside other cosines. In our small table, training gave tokens with similar followers rows that point alike.
 # * A matrix is a linear machine; its rows say where the unit arrows land. `X @ W` does it to each row of `X`.
 # * Sums of $d$ independent numbers have $d$ times the variance, sums of copies $d^2$ times.
 # * Softmax turns differences of scores into ratios of probabilities. The loss is $-\ln p_\text{target}$, and $\ln n$

@@ -71,7 +71,7 @@ print("5.", scores.grad.numpy().round(2))
 #
 # Which number should stand for `November`? [Lesson 00](00_start_here.ipynb) showed its id, 20. But an id is a seat
 # number: `January` has 19 and `March` 21, and that means nothing. No single number will do: on a line there is only
-# one way of being near, and `November` should be near `Nov` in one way, near the other months in another.
+# one way of being near, but `November` should be near `Nov` in one way and near the other months in another.
 #
 # So each token gets a row of numbers, a vector. The rows stand in a table, the **embedding**, and they are learnt.
 #
@@ -90,7 +90,8 @@ print(f"numbers in the whole model: {n_parameters:,}, in the table: {table.numel
 
 # %% [markdown]
 # An array of numbers is called a **tensor**. A vector has one **axis**, a table (a **matrix**) two: rows, then
-# columns. The sizes of the axes are the **shape**. Each number that training may change is a **parameter**.
+# columns. There may be more. The sizes of the axes are the **shape**. Each number that training may change is a
+# **parameter**.
 #
 # So `November` is 64 learnt numbers. How can we see what they mean?
 #
@@ -104,8 +105,8 @@ print(f"numbers in the whole model: {n_parameters:,}, in the table: {table.numel
 #
 # * The **length** is Pythagoras: the root of the sum of the squares (`a.norm()`).
 # * The **dot product** multiplies number by number and adds up: $a \cdot b = \sum_i a_i b_i$. In the picture it is the
-#   length of b's shadow on a, times the length of a. It is large when the arrows point the same way, 0 at a right
-#   angle, and negative when they point apart.
+#   length of b's shadow on a, times the length of a. For given lengths it is largest when the arrows point the same
+#   way; it is 0 at a right angle, and negative beyond.
 # * Divide it by both lengths, and only the directions are left: the **cosine** of the angle between them. It is 1 for
 #   the same direction, 0 for a right angle, -1 for opposite ones.
 #
@@ -116,11 +117,11 @@ a, b = torch.tensor([3.0, 1.0]), torch.tensor([1.0, 2.0])
 print(f"length of a: {a.norm():.1f}   a · b = {a @ b:.0f}   cosine = {a @ b / (a.norm() * b.norm()):.2f}")
 
 # %% [markdown]
-# Both `November` and `Nov` must be translated as 11. Do they point the same way? We take eleven months (May has no
-# abbreviation) and compare each with its own abbreviation and with the ten others: as rows of the table, and at the
-# end of the encoder, which has read them in the date `... 22, 2026`. The control: five translators that have *not
-# been trained*. In each row of the figure, look where the large dot, the month's own abbreviation, lies among the
-# others.
+# Both `November` and `Nov` must be translated as 11. Do they point the same way? We compare each of eleven months
+# (May has no abbreviation) with its own abbreviation and with the ten others: as rows of the table, and after
+# reading, at the end of the encoder, which has seen the word in the date `... 22, 2026`. As a control, we ask five
+# translators that have *not been trained*. In each row, look where the large dot, the month's own abbreviation, lies
+# among the others.
 
 # %% jupyter={"source_hidden": true}
 ABBREVIATIONS = ["Jan", "Feb", "Mar", "Apr", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
@@ -159,13 +160,13 @@ both[0].set_yticks(range(11), [f"{full} · {short}" for full, short in zip(MONTH
 _ = both[0].invert_yaxis()
 
 # %% [markdown]
-# The untrained models first. A mean cosine of 0.67 looks like a finding, but there the *other* months have 0.65. So a
-# cosine says something only beside another one.
+# First look at the untrained models. A mean cosine of 0.67 looks like a finding, but there the *other* months have
+# 0.65. So a cosine says something only beside another one.
 #
-# After training, and once the encoder has read, nine of the eleven months are nearest to their own abbreviation,
-# mostly by far. In the table itself they are already a little closer on average. Yet nobody ever told the model that
-# *Nov* is short for *November*. How can it have found out? Section 10 answers this for a smaller model. First we need
-# to know how a model computes with such rows, and how it learns.
+# After training and reading, nine of the eleven months are nearest to their own abbreviation, mostly by far. In the
+# table, too, the own abbreviation is nearer on average, but less so. Yet nobody ever told the model that *Nov* is
+# short for *November*. How can it have found out? Section 10 shows how rows become alike in a smaller model. First we
+# need to know how a model computes with such rows, and how it learns.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: does the direction count, or the length?
@@ -217,21 +218,23 @@ print("longer still, tip moved by 2 and by 4 lengths:", *far)
 assert right["longer"][3] == right["shorter"][0] == 11 and right["shorter"][3] <= 3 and 2 < right["turned"][3] < 7
 
 # %% [markdown] tags=["deeper"]
-# Between half and twice its length an arrow loses no month. Turn it so that its tip moves as far as doubling moves
-# it, and about half are lost. But shortening it by three quarters or more does even worse than turning it as far, and
-# far too long is bad as well. (Shortened by its whole length it is gone; by 1.2, it points backwards.) So a row of
-# numbers means a month by where it points, as long as its length stays within a factor of about two.
+# At half its length, and at one and a half to two times its length, an arrow still gives the right month. Turn it so
+# that its tip moves as far as doubling moves it, and about half of the months are lost. But shortening it by three
+# quarters or more does even worse than turning it as far, and far too long is bad as well. (Shortened by its whole
+# length it is gone; by 1.2, it points backwards.) So this model still finds the month if the length changes by a
+# factor of about two, or if the arrow is turned a little, but often not if it is turned far.
 #
-# `January` and `August` are not nearest to `Jan` and `Aug`, and yet `Jan` and `Aug` are translated rightly: to point
-# the same way is one way of meaning the same, not the only one.
+# In the figure of this section `Jan` and `Aug` are not the abbreviations nearest to `January` and `August`. Yet all
+# eleven abbreviations are translated rightly here at half and at twice their length. So an abbreviation need not be
+# the one nearest to its month to be translated rightly.
 
 # %% [markdown]
 # ## 3. A matrix is a machine
 #
 # How does a model compute with a vector? It makes new ones out of it. The simplest machine for that is a **linear**
-# one: if an arrow grows to twice its length, its image does too, and the image of a sum is the sum of the images.
-# Then it is enough to know where $(1, 0)$ and $(0, 1)$ land, because every arrow is so much of the one plus so much
-# of the other. The two images, one below the other, are a **matrix**.
+# one: if an arrow grows to twice its length, its image (what comes out) does too, and the image of a sum is the sum
+# of the images. Then it is enough to know where $(1, 0)$ and $(0, 1)$ land, because every arrow is made of these two:
+# $(2, 1)$ is twice the first plus the second. The two images, one below the other, are a **matrix**.
 #
 # ![Left, a plane with a square grid and the arrows (1, 0), (0, 1) and x = (2, 1). In the middle the matrix W with the
 # rows (2, 1) and (-1, 1): where (1, 0) and (0, 1) land. Right, the same plane after W: the grid is slanted but still
@@ -246,8 +249,8 @@ assert right["longer"][3] == right["shorter"][0] == 11 and right["shorter"][3] <
 # 0). The second row of X and the second column of W are lit, and give the lit number 0 · 1 + 3 · 1 =
 # 3.](figures/01_toolkit_product.svg)
 #
-# The two inner sizes must agree, and they disappear: vectors of 64 numbers, times a matrix of shape (64, 16), give
-# vectors of 16. Five facts that the course keeps using:
+# The two inner sizes must agree, and they disappear: (3, 2) @ (2, 2) is (3, 2), and (3, 64) @ (64, 16) is (3, 16).
+# Five facts that the course keeps using:
 
 # %%
 X = torch.tensor([[2.0, 1], [0, 3], [1, -1]])
@@ -268,10 +271,10 @@ print("5. outer product: each number times each number\n", torch.outer(X[0], X[2
 # layer**, `nn.Linear(64, 16)`, is such a matrix, plus a vector that is added, the **bias**. PyTorch keeps its matrix
 # transposed, so our $W$ is `layer.weight.T`.
 #
-# The upper end of the translator is a product too. The last vector of its decoder meets each row of the same table,
-# and the 55 dot products are the **scores** (or **logits**) of the tokens that may come next. A token scores high if
-# its row points where the vector points, and the higher the longer its row. Here 2026年 is written, and the month is
-# due:
+# The upper end of the translator is a product too. The dot products of the decoder's last vector with the 55 rows of
+# the embedding are the **scores** (or **logits**) of the tokens that may come next. A token scores high if its row
+# points where the vector points, and the higher the longer its row. Here the translator has written 2026年, and the
+# month comes next:
 
 # %%
 source, source_mask = tokenizer.batch(["Sunday, November 22, 2026"])
@@ -286,7 +289,7 @@ for score, id in zip(best.values, best.indices, strict=True):
     print(f"{tokenizer.tokens([id.item()])[0]:3}{score:6.1f}")
 
 # %% [markdown]
-# The token `1` leads by far: November is the month 11, which takes two tokens.
+# The token `1` leads by far: it is the first digit of 11, November.
 #
 # ## 4. Many at once
 #
@@ -296,7 +299,7 @@ for score, id in zip(best.values, best.indices, strict=True):
 # | letter | size of |
 # |---|---|
 # | $B$ | the batch: how many texts |
-# | $T$, $S$ | positions that look, positions that are looked at |
+# | $T$, $S$ | positions that look, positions that are looked at (lesson 02) |
 # | $D$ | the vector at each position (`d_model`, here 64) |
 # | $H$, $L$ | heads side by side, layers (blocks) on top of one another |
 # | `d_head` | the shorter vectors inside a head, here 16 |
@@ -327,7 +330,7 @@ print("all three ways give the shape", tuple(looped.shape))
 #
 # ## 5. How large is a sum?
 #
-# A score is a sum of 64 products. How large does a sum of many random numbers get?
+# In an untrained translator a score is a sum of 64 products of random numbers. How large does such a sum get?
 #
 # The **mean** says nothing about size, because plus and minus cancel. So square first: the **variance** is the mean
 # squared distance from the mean. Its root, the **standard deviation**, is the size of a typical number. Squares also
@@ -335,9 +338,9 @@ print("all three ways give the shape", tuple(looped.shape))
 #
 # $$\operatorname{var}(a + b) = \operatorname{var} a + \operatorname{var} b + 2 \operatorname{cov}(a, b) ,$$
 #
-# where the **covariance** is the mean of $ab$: positive if the two tend to rise together, 0 if they are independent.
-# Independent numbers simply add their variances: 64 of them with variance 1 have a sum of variance 64, and a typical
-# sum is about 8. Now add up 64 *copies* of one such number. What is the variance of that sum?
+# where the **covariance** is here the mean of $ab$: positive if the two tend to rise together, 0 if they are
+# independent. Independent numbers simply add their variances: 64 of them with variance 1 have a sum of variance 64,
+# and a typical sum is about 8. Now add up 64 *copies* of one such number. What is the variance of that sum?
 
 # %%
 predict("01_toolkit.copies")
@@ -368,17 +371,17 @@ predict("01_toolkit.copies", actual=str(nearest))
 #
 # </details>
 #
-# In lesson 02 you will add up the products inside a score, in lesson 06 the outputs of layers.
+# Lesson 02 needs these rules for the scores of attention, lesson 06 for sums of the outputs of layers.
 #
 # *This is a good place for a pause. So far: numbers and what they mean. From here on: how they get better.*
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: the scores of an untrained translator
 #
-# Their standard deviation is about 1, not 8. The numbers of its last vector have a variance of about 1
-# ([lesson 07](07_layer_norm.ipynb) shows why), and those of its table are drawn with variance 1/64. Multiply two
-# independent numbers with mean 0, and their variances are multiplied too: each product has variance 1/64, and the sum
-# of 64 of them has variance 1.
+# These scores, too, are sums of 64 terms, but their standard deviation is about 1, not 8. The numbers of the
+# decoder's last vector have a variance of about 1 ([lesson 07](07_layer_norm.ipynb) shows why), and those of the
+# table are drawn with variance 1/64. Multiply two independent numbers with mean 0, and their variances are multiplied
+# too: each product has variance 1/64, and the sum of 64 of them has variance 1.
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 spreads = []
@@ -392,7 +395,7 @@ print("scores of five untrained translators, standard deviation:", *(f"{spread:.
 # ## 6. How wrong is a guess?
 #
 # The translator takes the token with the highest score. To *improve* it must know how wrong its scores were, as one
-# number, the **loss**. Suppose that there were only three tokens, 1, 2 and 3, with the scores 2, 1 and 0.
+# number, the **loss**. Suppose that there were only three tokens, 1, 2 and 3, with the scores $z = (2, 1, 0)$.
 #
 # ![A table with three rows, the tokens 1, 2 and 3. Scores z: 2, 1, 0. Their exponentials: 7.39, 2.72, 1.00, with sum
 # 11.11. Divided by the sum, the probabilities p: 0.67, 0.24, 0.09, with sum 1. Minus their logarithms, the loss if that
@@ -402,8 +405,9 @@ print("scores of five untrained translators, standard deviation:", *(f"{spread:.
 #
 # $$p_j = \frac{e^{z_j}}{\sum_i e^{z_i}} \qquad\qquad \text{loss} = -\ln p_\text{target}$$
 #
-# *Why exp?* Probabilities must be positive. The exponential makes any number so, and it turns differences into
-# ratios: a token that leads another by one point is $e = 2.7$ times as probable, wherever on the scale the two stand.
+# *Why exp?* Probabilities must be positive and sum to 1. The exponential makes any number positive, and the division
+# makes the sum 1. A lead of one point, anywhere on the scale, makes a token $e = 2.7$ times as probable as the other:
+# differences become ratios.
 #
 # *Why the logarithm?* The probability of a text is the *product* of its tokens' probabilities. Logarithms make that a
 # sum, so every token has a loss of its own. The **target**, the right token, costs nothing if the model was sure of it,
@@ -422,8 +426,8 @@ print(f"the translator after 2026年: p of 1 = {p_month:.4f}, loss {-p_month.log
 print(f"knowing nothing of 55 tokens: ln 55 = {math.log(55):.1f}")
 
 # %% [markdown]
-# Our three scores cost more than knowing nothing: they are rather sure of a wrong token. The translator is sure of
-# the right one and pays next to nothing. Is the loss, then, just another way of counting mistakes?
+# Our three scores cost more than knowing nothing: they make a wrong token the most probable. The translator is sure
+# of the right one and pays next to nothing. Is the loss, then, just another way of counting mistakes?
 #
 # ## 7. Break it
 #
@@ -515,8 +519,8 @@ assert nats([1.0, 0.5], 0) > nats([2.0, 1.0], 0) and nats([1.0, 0.5], 1) < nats(
 #
 # 1\. By about 3.7.
 #
-# 2\. None. Only the line at the bottom names another score for the target. A shift multiplies every $e^{z}$ by the same factor,
-# and the fraction cancels it.
+# 2\. None. In the line at the bottom, only the score of the target changes. A shift multiplies every $e^{z}$ by the
+# same factor, and the fraction cancels it.
 #
 # 3\. Flattening costs a model that is right, and helps one that is sure and wrong.
 #
@@ -525,7 +529,7 @@ assert nats([1.0, 0.5], 0) > nats([2.0, 1.0], 0) and nats([1.0, 0.5], 1) < nats(
 # %% [markdown]
 # ## 8. Which way is down?
 #
-# A loss says how wrong a model was. How should its numbers change? The plain way: move one a little, up and down, and
+# A loss says how wrong a model was. How should its scores change? To find out, move one a little, up and down, and
 # look at the loss (**finite differences**). For the three scores of section 6, where the second token was right:
 
 # %%
@@ -537,7 +541,7 @@ print("slope of loss:", slopes.numpy().round(2))
 
 # %% [markdown]
 # All slopes together are the **gradient**. Its first and last numbers are the probabilities themselves, and the one
-# in the middle is $0.24 - 1$. With the target as a one-hot vector $y$:
+# in the middle is $0.24 - 1$. For any scores, with the target as a one-hot vector $y$:
 #
 # $$\frac{\partial\,\text{loss}}{\partial z} = p - y$$
 #
@@ -555,21 +559,21 @@ print("slope of loss:", slopes.numpy().round(2))
 #
 # But what should change in a model is its parameters. The translator has 236,992: to move each up and down, one would
 # have to run it nearly half a million times, for a single step. The **chain rule** finds all slopes in one pass from
-# the end back to the start. Let $u = 3x + 1$ and $y = u^2$. Then $u$ moves 3 times as fast as $x$, and $y$ moves $2u$
-# times as fast as $u$, so $y$ moves $2u \cdot 3$ times as fast as $x$: rates multiply. PyTorch records each step of a
+# the end back to the start. Let $u = 3x + 1$ and $v = u^2$. Then $u$ moves 3 times as fast as $x$, and $v$ moves $2u$
+# times as fast as $u$, so $v$ moves $2u \cdot 3$ times as fast as $x$: rates multiply. PyTorch records each step of a
 # computation, and `backward()` multiplies the rates from the end to the start: **backpropagation**.
 
 # %%
 x = torch.tensor(2.0, requires_grad=True)
 u = 3 * x + 1
-y = u**2
-y.backward()
-print(f"u = {u:.0f}, dy/dx = {x.grad:.0f} = 2 · {u:.0f} · 3")
+v = u**2
+v.backward()
+print(f"u = {u:.0f}, dv/dx = {x.grad:.0f} = 2 · {u:.0f} · 3")
 
 # %% [markdown]
-# And a matrix? Let the scores be $z = xW$. If the number $W_{ij}$ moves, $z_j$ moves $x_i$ times as fast, and no other
-# score does. So the loss moves $x_i\,(p_j - y_j)$ times as fast: the gradient at $W$ is the outer product of $x$ and
-# $p - y$. Here is the whole way, there and back:
+# And a matrix? Let the scores be $z = xW$. If the number $W_{ij}$ moves, $z_j$ moves $x_i$ times as fast, and the
+# other scores stay. So the loss moves $x_i\,(p_j - y_j)$ times as fast: the gradient at $W$ is the outer product of
+# $x$ and $p - y$. Here is the whole way, there and back:
 #
 # ![Forwards, how wrong is it: the input x and the table W give the scores z = x W, 2, 1, 0; softmax gives p, 0.67, 0.24, 0.09; the
 # loss, -ln p of the target, is 1.41 if token 2 is right. Backwards, whose fault is it: the gradient at z is p - y, 0.67, -0.76, 0.09; from it
@@ -595,9 +599,9 @@ assert torch.allclose(back, p - y, atol=1e-6) and J.sum(dim=1).abs().max() < 1e-
 # %% [markdown]
 # ## 9. A model that learns
 #
-# Can a model find its rows by itself? Going round that drawing, again and again, is training. Our model is to write
-# Chinese dates, with no English to read. It sees one character and must guess the next one: a **bigram** model. Its
-# texts are the 5,000 dates that the translator learnt from, up to 日 (day), with a start sign `^` in front.
+# Can a model find its rows by itself? Training goes round the loop drawn in section 8, again and again. Our model is
+# to write Chinese dates, with no English to read. It sees one character and must guess the next one: a **bigram**
+# model. Its texts are the 5,000 dates that the translator learnt from, up to 日 (day), with a start sign `^` in front.
 
 # %%
 texts = ["^" + pair.target[: pair.target.index("日") + 1] for pair in dates.training_pairs(5000)]
@@ -611,8 +615,8 @@ print(texts[0], " ", "".join(characters), " ", len(now), "pairs")
 # %% [markdown]
 # The model is one table `W`, (14, 14): the row of a character holds the scores of what may follow it. It begins with
 # zeros. Each turn, a **training step**, computes scores, loss and gradient of all pairs, and subtracts 40 times the
-# mean gradient. (This factor, the **learning rate**, was found by trial. Most models are trained with numbers near
-# 0.001.)
+# mean gradient. (This factor, the **learning rate**, was found by trial. 40 is enormous; numbers near 0.001 are
+# usual.)
 
 
 # %%
@@ -630,9 +634,9 @@ by_hand, losses = train_by_hand()
 print(f"loss at first {losses[0]:.2f} = ln 14, after one step {losses[1]:.2f}")
 
 # %% [markdown]
-# This is **gradient descent**. With PyTorch the same loop looks as you will meet it everywhere. `backward()` finds
-# the gradient, and an **optimiser** takes the step. The simplest is `SGD`, **stochastic gradient descent**
-# (*stochastic* because a step usually sees a few random examples; here it sees all).
+# This is **gradient descent**. Here is the same loop in PyTorch, in its usual form. `backward()` finds the gradient,
+# and an **optimiser** takes the step. The simplest is `SGD`, **stochastic gradient descent** (*stochastic* because a
+# step usually sees a few random examples; here it sees all).
 
 
 # %%
@@ -667,7 +671,7 @@ for n_calls in (1, 2):
 #
 # * *about 0*: it has seen all its texts, so in the end it can know each next character;
 # * *about 1.1*: whoever knows how dates are written still cannot know which of the 73,049 days it will be, and pays
-#   $\ln 73049$ nats for its ten characters;
+#   $\ln 73049$ nats for about ten characters;
 # * *about 2*: one character tells so little that about seven may still follow ($\ln 7 = 1.95$).
 #
 # Which is it, for a table that sees one character? Run the cell, and click your guess.
@@ -725,8 +729,8 @@ predict("01_toolkit.minimum", actual={0: "about 0", nobody: "about 1.1", 2: "abo
 #
 # ## 10. Let it write
 #
-# What does a table with that loss write? Begin with `^`, draw the next character with the table's probabilities, and
-# go on until 日 (at most 30 characters):
+# What does the trained table write? Begin with `^`, draw the next character with the table's probabilities, and go on
+# until 日 (at most 30 characters):
 
 
 # %%
@@ -762,7 +766,8 @@ print(f"dates among 1000 texts: {found}")
 #
 # **And what do its rows mean?** All of them began with zeros, and nobody told the table what a digit is. On the left
 # stand the cosines of its rows: which characters form dark red groups? On the right stands a control, a table trained
-# on the same characters with what follows shuffled. (日 is left out: nothing follows it, its row is still zero.)
+# on the same characters with what follows shuffled. (In the figure 年 is nián and 月 is yuè. 日 is left out: nothing
+# follows it, so its row is still zero.)
 
 # %% jupyter={"source_hidden": true}
 shuffle = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
@@ -784,17 +789,17 @@ assert cosine.min() > 0.95
 
 # %% [markdown]
 # 年 and 月 point the same way, and no digit points there. 4 to 8 are nearly one arrow: the same may follow each of
-# them. So are 0 and 9: in 19.. and 20.. any digit may come next. Shuffled, all characters have much the same
-# followers, and all rows become alike.
+# them. 0 and 9 are nearly another: in 19.. and 20.. any digit may come next. Shuffled, all characters have much the
+# same followers, and all rows become alike.
 #
 # So nobody has to say what belongs together. **Tokens with similar followers got similar rows**, just by making the
 # loss smaller. `Nov` and `November` are used alike, too: both must come out as 11. (In our table it could hardly be
 # otherwise: a row *is* the list of scores of what may follow. Whether the translator's rows came about in the same
 # way is another question.)
 #
-# But this table knows only the last character: a year may have any number of digits, and a month may come twice. To
-# write dates a model must look back, and to translate them it must look at the English. How it does that is the
-# subject of [lesson 02](02_attention.ipynb). The loop stays the same; only the model grows.
+# But this table knows only the last character: in the texts that it writes, a year may have any number of digits, and
+# a month may come twice. To write dates a model must look back, and to translate them it must look at the English.
+# How it does that is the subject of [lesson 02](02_attention.ipynb). The loop stays the same; only the model grows.
 #
 # ## 11. What people get wrong
 #
@@ -812,7 +817,7 @@ for shape, prediction in (("(4, 1)", predicted), ("(4,)", predicted[:, 0])):
 # subtract.
 #
 # **Softmax before `cross_entropy`.** `F.cross_entropy` wants scores and takes the softmax itself. Give it
-# probabilities, and it is taken twice. It still trains, and the reported loss still falls:
+# probabilities, and it is taken twice. No error is raised, and the reported loss still falls:
 
 
 # %%
@@ -847,10 +852,11 @@ for line in inspect.getsource(training_step).splitlines():
 
 # %% [markdown] tags=["deeper"]
 # Here `accelerator.backward` is `backward()`, on one machine or on several, and `loss` is the *sum* over the tokens
-# of a batch. The division by their number makes a mean of it. New is `clip_grad_norm_`, which shortens gradients that
-# are too long. Why a sum? A batch may be computed in parts with different numbers of labels, and a mean of the parts'
-# means would weigh the labels of a short part more. And which labels count? Short texts are filled up, and those
-# places hold a number that `F.cross_entropy` skips:
+# of a batch. Dividing by the number of labels makes a mean of it. (Several processes would average their gradients;
+# the factor `n_processes` makes that a sum again.) `clip_grad_norm_` is new: it shortens gradients that are too long.
+# Why a sum? A batch may be computed in parts with different numbers of labels, and a mean of the parts' means would
+# weigh the labels of a short part more. And which labels count? Short texts are filled up, and those places hold a
+# number that `F.cross_entropy` skips:
 
 # %% tags=["deeper"]
 with torch.no_grad():
@@ -869,7 +875,8 @@ print(f"had the others counted too: {by_token.sum():.0f}")
 #
 # <details><summary>The cosine of two words' vectors is 0.6. Are they alike?</summary>
 #
-# You cannot say yet. In untrained translators two months have about 0.65 on average. Compare with other words.
+# You cannot say yet. After reading, even untrained translators give two months about 0.65 on average. Compare with
+# other words.
 #
 # </details>
 #
@@ -890,9 +897,9 @@ print(f"had the others counted too: {by_token.sum():.0f}")
 # ## Takeaways
 #
 # * A token is a row of a learnt table, an arrow. The cosine compares where two arrows point, and says something only
-#   beside other cosines. In our small table, training gave tokens with similar followers rows that point alike.
+#   beside other cosines. In our small table, tokens with similar followers got rows that point alike.
 # * A matrix is a linear machine; its rows say where the unit arrows land. `X @ W` does it to each row of `X`.
-# * Sums of $d$ independent numbers have $d$ times the variance, sums of copies $d^2$ times.
+# * A sum of $d$ independent numbers has $d$ times the variance of one, a sum of $d$ copies $d^2$ times.
 # * Softmax turns differences of scores into ratios of probabilities. The loss is $-\ln p_\text{target}$, and $\ln n$
 #   for a model that knows nothing.
 # * The gradient at the scores is $p - y$. Training: clear, scores, loss, `backward`, step; and know the minimum.

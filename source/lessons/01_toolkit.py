@@ -70,8 +70,9 @@ print("5.", scores.grad.numpy().round(2))
 # ## 1. A word becomes a row of numbers
 #
 # Which number should stand for `November`? [Lesson 00](00_start_here.ipynb) showed its id, 20. But an id is a seat
-# number: `January` has 19 and `March` 21, and that means nothing. No single number will do: on a line there is only
-# one way of being near, but `November` should be near `Nov` in one way and near the other months in another.
+# number: `January` has 19 and `March` 21, and that means nothing. A better number would not help much: on a line
+# there is only one way of being near, but `November` should be near `Nov` in one way and near the other months in
+# another.
 #
 # So each token gets a row of numbers, a vector. The rows stand in a table, the **embedding**, and they are learnt.
 #
@@ -304,7 +305,7 @@ for score, id in zip(best.values, best.indices, strict=True):
 # | $H$, $L$ | heads side by side, layers (blocks) on top of one another |
 # | `d_head` | the shorter vectors inside a head, here 16 |
 #
-# `@` multiplies along the last two axes, for every index of the axes before them. The commonest product of the course
+# `@` multiplies along the last two axes, for every index of the axes before them. A frequent product of the course
 # compares each of $T$ vectors with each of $S$, in each of $H$ heads of each of $B$ texts. **einsum** writes the loop
 # down as letters: what is missing on the right of the arrow is summed.
 
@@ -426,8 +427,8 @@ print(f"the translator after 2026年: p of 1 = {p_month:.4f}, loss {-p_month.log
 print(f"knowing nothing of 55 tokens: ln 55 = {math.log(55):.1f}")
 
 # %% [markdown]
-# Our three scores cost more than knowing nothing: they make a wrong token the most probable. The translator is sure
-# of the right one and pays next to nothing. Is the loss, then, just another way of counting mistakes?
+# Our three scores cost more than knowing nothing: they give the right token less than a third. The translator is
+# sure of the right one and pays next to nothing. Is the loss, then, just another way of counting mistakes?
 #
 # ## 7. Break it
 #
@@ -615,8 +616,8 @@ print(texts[0], " ", "".join(characters), " ", len(now), "pairs")
 # %% [markdown]
 # The model is one table `W`, (14, 14): the row of a character holds the scores of what may follow it. It begins with
 # zeros. Each turn, a **training step**, computes scores, loss and gradient of all pairs, and subtracts 40 times the
-# mean gradient. (This factor, the **learning rate**, was found by trial. 40 is enormous; numbers near 0.001 are
-# usual.)
+# mean gradient. (This factor, the **learning rate**, was found by trial. 40 is enormous; numbers far below 1
+# are usual.)
 
 
 # %%
@@ -792,14 +793,14 @@ assert cosine.min() > 0.95
 # them. 0 and 9 are nearly another: in 19.. and 20.. any digit may come next. Shuffled, all characters have much the
 # same followers, and all rows become alike.
 #
-# So nobody has to say what belongs together. **Tokens with similar followers got similar rows**, just by making the
+# So nobody had to say what belongs together. **Tokens with similar followers got similar rows**, just by making the
 # loss smaller. `Nov` and `November` are used alike, too: both must come out as 11. (In our table it could hardly be
 # otherwise: a row *is* the list of scores of what may follow. Whether the translator's rows came about in the same
 # way is another question.)
 #
 # But this table knows only the last character: in the texts that it writes, a year may have any number of digits, and
 # a month may come twice. To write dates a model must look back, and to translate them it must look at the English.
-# How it does that is the subject of [lesson 02](02_attention.ipynb). The loop stays the same; only the model grows.
+# How it does that is the subject of [lesson 02](02_attention.ipynb). The loop stays much the same; the model grows.
 #
 # ## 11. What people get wrong
 #

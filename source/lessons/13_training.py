@@ -9,7 +9,7 @@
 # loss the first loss, and train() against eval(); at the optimiser the gradient norm and the ratio of update to
 # weight.](figures/13_training_where.svg)
 #
-# A training loop is ten lines long, and most of the mistakes that one can make in it raise no error. The loss goes
+# A training loop is ten lines long, and many of the mistakes that one can make in it raise no error. The loss goes
 # down, the machine is busy for a night, and in the morning the model is useless. Or it is excellent, and you throw it
 # away because its curve looks bad. In this lesson you become a doctor for such runs. You will be able to
 #
@@ -17,9 +17,8 @@
 # * build AdamW out of plain gradient descent, and say what each addition is for;
 # * find out what ails a training run, and rule out the second-best explanation.
 #
-# About 60 minutes. It builds on lessons [09](09_block.ipynb) to [12](12_decoding.ipynb). The patients are two kinds
-# of model that you have met there: translators of dates, and writers of the Python documentation, trained afresh,
-# small, and with today's pre-norm.
+# About 55 minutes. It builds on lessons [09](09_block.ipynb) to [12](12_decoding.ipynb). The patients are two kinds
+# of model that you know from there: translators of dates, and writers of the Python documentation.
 
 # %%
 import copy
@@ -63,9 +62,12 @@ def chart(ax, case, title):
 # %% [markdown]
 # ## 1. Four curves
 #
-# Four runs have been brought in. Ada, Chen and Dora are small date translators; Bela is a writer, who is to continue
-# the Python documentation. All that their owners show us is the curve: the loss that each of them was trained with,
-# in nats a token, on the training batches and on examples that were held out.
+# Four runs have been brought in. Ada, Chen and Dora are translators of dates; Bela is a writer, who is to continue
+# the Python documentation. All that their owners show us is a curve: the loss that each of them was trained with, in
+# nats a token, on the training batches and on held-out examples.
+#
+# Look at where each curve ends. The dotted lines are a scale for the eye: the losses of guessing, of a table that
+# counts how often each token occurs, and of a table that counts pairs of tokens, as in lesson [10](10_tokens.ipynb).
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plt.subplots(2, 2, figsize=(7, 5))
@@ -76,13 +78,9 @@ for ax, name in zip(axes.flat, ("Ada", "Bela", "Chen", "Dora"), strict=True):
 _ = axes[0, 1].legend(fontsize=8, loc="center right", bbox_to_anchor=(1, 0.3))
 
 # %% [markdown]
-# The dotted lines are a scale for the eye: the loss of somebody who only guesses, of somebody who has counted how
-# often each token occurs, and of somebody who has counted pairs of tokens, as you did in lesson
-# [10](10_tokens.ipynb).
-#
-# In each picture the two curves end on top of each other: whatever is wrong, a gap between them will not show it. (On
-# the way down the training curve lies above the other, for it shows the mean of the last ten steps.) **Whose model
-# does what its owner wants?** Run the cell, and click your guess.
+# In each picture the two curves end on top of each other, so there is no gap that could show what is wrong. (The
+# training curve lags a little on the way down: it shows the mean of the last ten steps.) **Whose model does what its
+# owner wants?** Run the cell, and click your guess.
 
 # %%
 predict("13_training.best")
@@ -108,21 +106,19 @@ predict("13_training.best", actual=works[0])
 # </details>
 #
 # A loss curve is a thermometer. It tells you that something is going on, but not what, and a doctor who has only a
-# thermometer sends home the wrong patients. The drawing at the top shows the other instruments, seven **probes**
-# along the way of a batch through one step. We follow that way from left to right, build what we meet, and then come
-# back to the four.
+# thermometer sends home the wrong patients. The drawing at the top shows seven other instruments, the **probes**. We
+# build one step of training, learn to read the probes along its way, and then come back to the four.
 #
 # ## 2. What goes in
 #
-# A model that continues text is not trained on documents but on **windows** of $T$ tokens. The documents are joined,
-# with a sign between them, and cut wherever a window is full:
+# What does a model learn from, and what is it judged by? A model that continues text is trained on **windows** of $T$
+# tokens. The documents are joined, with a sign between them, and cut wherever a window is full:
 #
 # ![Three short documents: To be or not. Not now. It is so. They are joined to one row, with [EOS] after each, and cut
 # after every four tokens, wherever that falls. One window reads: full stop, [EOS], Not, now, and predicts: [EOS],
 # Not, now, full stop: at each place the token that comes next.](figures/13_training_batches.svg)
 #
-# The labels are the same tokens **shifted by one**. Both are slices of the same row, so making a batch takes two
-# lines. (The package joins documents with an empty line, and lets windows begin anywhere.)
+# What the model reads and what it has to predict are two slices of the same row, **shifted by one**:
 
 # %% tags=["nbval-ignore-output"]
 # output differs with the version of Python, whose documentation the byte pairs were learnt from
@@ -133,12 +129,12 @@ print("reads   ", task.tokenizer.tokens(reads))
 print("predicts", task.tokenizer.tokens(labels))
 
 # %% [markdown]
-# Before the cutting comes the question of what to hold out. Somebody reports a result of which our own models can only
+# To judge a model, some of the text must be held out. Now somebody reports a result of which our own models can only
 # dream: **one bit for each character** of the Python documentation, with no network at all. It is a table of counts
-# like those of lesson 10, with up to nine characters of context.
+# like those of lesson 10, with up to nine characters of context. Look at how its windows are drawn:
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def count(texts, longest=9):
     """counts[k]: how often each string of k characters occurs"""
     return [Counter(t[i : i + k] for t in texts for i in range(len(t) - k + 1)) for k in range(longest + 2)]
@@ -175,10 +171,19 @@ assert abs(best - 1.0) < 0.15
 #
 # </details>
 #
-# How much is that worth? `experiments/splits.py` gave the same table six kinds of split, each drawn five times. The
-# last three rows of the figure hold out *the same* documents, and a thin line joins what belongs to one draw:
+# **Split first, then cut.** Hold out whole documents, and leave no copies of them in the training set. The same table
+# then needs 2.7 bits, in the mean of five draws (folded below).
+#
+# The probe for a **leak** is the *overlap*: the share of held-out examples that stand whole in the training set. It
+# misses those that stand there in part.
 
-# %% jupyter={"source_hidden": true}
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: what is a split worth?
+#
+# `experiments/splits.py` gave the same table six kinds of split, each drawn five times. The last three rows of the
+# figure hold out *the same* documents, and a thin line joins what belongs to one draw:
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 ways = recorded("splits")["result"]
 again = experiment("splits").measured("the same, copies taken out", 4)
 assert abs(again - ways["the same, copies taken out"][4]) < 0.1
@@ -194,7 +199,7 @@ ax.set_title("Without copies to learn from, a worse score\n(the same table; five
 ax.invert_yaxis()
 ax.grid(False, axis="y")
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 for way, bits in ways.items():
     print(f"{way:34}in the mean {sum(bits) / 5:.1f} bits")
 random_windows, shuffled, tenth, documents, cleaned, control = (np.array(bits) for bits in ways.values())
@@ -205,7 +210,7 @@ assert random_windows.mean() < 1.2 < shuffled.mean() < 1.9 < tenth.mean() and ab
 assert 0.4 < (cleaned - documents).mean() < 0.7 and min(cleaned - documents) > 0
 assert np.abs(control - documents).max() < 0.1 < max(cleaned - documents)
 
-# %% [markdown]
+# %% [markdown] tags=["deeper"]
 # Read the rows from the top. If the windows do not overlap, the table needs 0.7 bits more, and if a whole tenth in a
 # row is held out, nearly half a bit more again. *Whole documents*, drawn here and there, come out about the same. But
 # this documentation says many things twice. So take every document out of the training set that shares thirteen words
@@ -213,17 +218,14 @@ assert np.abs(control - documents).max() < 0.1 < max(cleaned - documents)
 # No: with as much of the *other* text taken out, the bits hardly change.
 #
 # And look along the lines. In one draw the copies were worth nearly a whole bit, in another next to nothing. One draw
-# is an anecdote.
-#
-# **Split first, then cut**: split by whole documents, leave no copies of what is held out, and draw more than once.
-# (The package's split keeps documents that share thirteen words in a row on one side.) The probe for a **leak** is
-# the *overlap*: the share of held-out examples that stand whole in the training set. It misses those that stand there
-# in part.
-#
+# is an anecdote: draw more than once. (The package's split keeps documents that share thirteen words in a row on one
+# side. Its models learn from windows that begin anywhere in the training documents, joined with an empty line.)
+
+# %% [markdown]
 # ## 3. The first loss
 #
-# A model that knows nothing should guess evenly among its $V$ tokens, which costs $\ln V$. So we can say what the
-# loss should be before the first step. The date translator has 55 tokens, and $\ln 55 = 4.0$:
+# Where should a healthy curve begin? A model that knows nothing should guess evenly among its $V$ tokens, which costs
+# $\ln V$. The date translator has 55 tokens, and $\ln 55 = 4.0$. Here is a fresh one:
 
 # %%
 translator = dates(n=600)  # 600 pairs, and a fresh translator
@@ -237,33 +239,37 @@ print(f"ln V = {math.log(55):.2f}, the fresh translator's loss ≈ {first:.1f}")
 assert 4.6 < first < 5.5
 
 # %% [markdown]
-# One nat *worse* than knowing nothing. Is that a fault? To guess evenly, all logits would have to be equal. A fresh
-# model's logits are random instead. If their spread is $\sigma$, the model prefers some tokens to others without any
-# reason, and pays about $\sigma^2/2$ for it (as long as $\sigma$ is not much above 1):
+# One nat *worse* than knowing nothing. Is that a fault? A fresh model's logits are random, so it prefers some tokens
+# to others without any reason. If the spread of the logits is $\sigma$, it pays about $\sigma^2/2$ for that (as long
+# as $\sigma$ is not much above 1).
 
-# %%
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: why half of the square?
+#
+# The loss is the log of the sum of all $e^z$, where $z$ are the logits, less the label's logit. That logit is 0 on
+# average, and the mean of $e^z$ over normal logits is $e^{\sigma^2/2}$. So the loss is about
+# $\ln(V e^{\sigma^2/2}) = \ln V + \sigma^2/2$. With random logits and labels this holds up to a
+# spread of 1, in the digits shown:
+
+# %% tags=["deeper"]
 torch.manual_seed(0)
 for spread in (0.1, 0.5, 1.0, 2.0):
     drawn = F.cross_entropy(spread * torch.randn(20_000, 55), torch.randint(55, (20_000,)))
     print(f"random logits, spread {spread}: loss {drawn:.1f}, ln V + spread²/2 = {math.log(55) + spread**2 / 2:.1f}")
 
 # %% [markdown]
-# <details><summary>Deeper: why half of the square?</summary>
+# ### The bet
 #
-# The loss is the log of the sum of all $e^z$, less the label's logit. That logit is 0 on average, and the mean of
-# $e^z$ over normal logits is $e^{\sigma^2/2}$. So the loss is about $\ln(V e^{\sigma^2/2}) = \ln V + \sigma^2/2$.
-#
-# </details>
-#
-# But one logit is not like the others. The translator's output table *is* its input table ([lesson
-# 09](09_block.ipynb): weight tying), and the residual path carries a token's own vector up to it. So the fresh model
-# **bets** on the token that it has just read:
+# One logit is not like the others. The translator's output table *is* its input table (weight tying, [lesson
+# 09](09_block.ipynb)), and the residual path carries a token's own vector up to it. So the fresh model **bets** on
+# the token that it has just read:
 #
 # ![The token 5 has just been read. Its row of the input table, a vector, goes along the residual path, where fresh
 # blocks add little, to the output table, which is the same table. Four logits come out, for 1, 5, 9 and 0: that of 5
 # is far longer than the others. That is the bet: 5 again.](figures/13_training_bet.svg)
 #
-# Let us look at this logit and at the other 54 separately, and take the bet away:
+# What does the bet cost? We take it away in two ways: by setting that logit to the mean of the other 54, and by a
+# translator with a separate output table.
 
 # %%
 own = F.one_hot(reads, 55).bool()  # at each place the token just read
@@ -294,11 +300,9 @@ assert abs(won - 1.4) < 0.2
 assert abs(not_won - 4.4) < 0.2
 
 # %% [markdown]
-# So the bet costs 0.3: take it away, or give the model a separate output table, and it begins at 4.7. The rest of the
-# nat is the price of the random logits, roughly as large as the formula says.
-#
-# The start of 5.0 is no fault, then. But both effects grow quickly. Make the table larger, and the model begins a
-# long way up:
+# The bet costs 0.3: take it away, or give the model a separate output table, and it begins at 4.7. The rest of the
+# nat is the price of the random logits, roughly as large as the formula says. So the start of 5.0 is no fault. But
+# both effects grow quickly. Make the table larger, and the model begins a long way up:
 
 # %%
 for factor in (1, 2, 4):
@@ -310,21 +314,23 @@ for factor in (1, 2, 4):
 
 # %% [markdown]
 # Where the table starts smaller, with a spread of 0.02 as in GPT-2, the bet costs next to nothing: a healthy writer
-# of the documentation begins at 6.24, and its $\ln V$ is 6.24 (section 7).
+# begins at 6.24, and its $\ln V$ is 6.24 (section 7).
 #
-# **The first loss** is the cheapest of all probes. *Far above* $\ln V$, and above a healthy **twin** (a model of the
-# same make that is known to train well), it says that the first logits are too large. And *below*, before anything
-# was learnt? In a model with one table for both ends the first suspect is the bet: the label is the token just read.
-# (That would cost 1.4 here, as printed above.) Two faults can do it: labels that are not shifted, and a loss that
-# counts *padding*, where `[PAD]` comes after `[PAD]`. A look at one row of labels tells which. (With two tables there
-# is no bet, and labels that are not shifted do not show in the first loss.)
+# **The first loss** is the cheapest of all probes. Compare it with $\ln V$, and with a healthy **twin**: a model of
+# the same make that is known to train well.
+#
+# * *Far above both*: the first logits are too large.
+# * *Below $\ln V$*, before anything was learnt: the first suspect is the bet, that is, the label is the token just
+#   read. (That would cost 1.4 here, as printed above.) Two faults can do it: labels that are not shifted, and a loss
+#   that counts *padding*, where `[PAD]` comes after `[PAD]`. A look at one row of labels tells which. (With two
+#   tables there is no bet, and unshifted labels do not show here.)
 #
 # ## 4. One batch, again and again
 #
-# Next, give the model a task that it cannot fail: the same sixteen pairs, a hundred times. It need not understand
-# anything, only remember. If its loss stays far above that of a healthy twin, more data will not mend it: look for a
-# path that is cut, a rate far off, first weights too large, or a wrong loss. (Only a floor in the loss itself, as in
-# section 6, is no fault.)
+# A run begins where it should. But can it learn? Give the model a task that it cannot fail: the same sixteen pairs, a
+# hundred times. If its loss stays far above that of a healthy twin, more data will not mend it: look for a path that
+# is cut, a rate far off, first weights too large, or a wrong loss. (Only a floor in the loss itself, as in section 6,
+# is no fault.)
 #
 # Here is the loop, and it is all there is to training:
 
@@ -356,14 +362,14 @@ assert losses[-1] < 0.2
 
 # %% [markdown]
 # It knows the first date by heart. The second it has never seen, and what it writes there is no date at all. That is
-# fine: this probe asks whether a model *can* learn, not whether it understands. It costs two seconds. Do it before
-# every long run.
+# fine: this probe asks whether a model *can* learn, not whether it understands. It takes seconds. Do it before every
+# long run.
 #
 # ## 5. The step
 #
-# Now the gradient is there. What does one do with it? Plain **gradient descent** (SGD) takes rate times gradient off
+# What does `optimiser.step()` do with the gradient? Plain **gradient descent** (SGD) takes rate times gradient off
 # each weight. Two weights are enough to see its trouble. Here they walk down a valley that is fifty times as steep
-# across as along:
+# across as along. In the figure, look at how each rule moves across the valley, and how along it:
 
 # %%
 steepness = torch.tensor([1.0, 50.0])  # the loss is (x² + 50 y²) / 2, lowest at (0, 0)
@@ -417,8 +423,7 @@ assert walk(sgd, 0.041)[-1].norm() > 3 and walk(adam, 0.1)[-1].norm() < 0.2
 # * **SGD** has one rate for both directions. Above $2/50 = 0.04$ each step across overshoots by more than it started
 #   with. Below it, the way along the valley is slow: at 0.03 a sixth of it is still left at the end.
 # * **Momentum** steps by a running mean of the gradients. Across, they change sign and largely cancel; along, they
-#   add up. It swings like a ball. (torch's momentum, which trains the translator below, leaves out the factor 0.1:
-#   the same walk then has a rate ten times smaller.)
+#   add up. It swings like a ball.
 # * **Adam** also keeps a running mean of the *squares*, and divides by its root: as long as a weight's gradient keeps
 #   its sign and size, its step is about the rate, however steep its direction is; where the sign keeps changing, the
 #   step is smaller. (The divisions by $1 - 0.9^t$ are there because both means start at 0.)
@@ -429,7 +434,7 @@ assert walk(sgd, 0.041)[-1].norm() > 3 and walk(adam, 0.1)[-1].norm() < 0.2
 # weight.](figures/13_training_optimisers.svg)
 #
 # The last addition is **weight decay**: each step also shrinks the weights a little. **AdamW** does so outside the
-# division, so all weights shrink by the same share. One line more, and your AdamW equals torch's, on the translator
+# division, so all weights shrink by the same share. With that line your AdamW agrees with torch's, on the translator
 # itself:
 
 
@@ -475,7 +480,7 @@ print(f"after 5 steps {len(differences)} tensors differ from torch's by less tha
 #
 # So Adam decides how far each weight moves in comparison with the others. How far they all move is left to the
 # **learning rate**, the number one tunes first. `experiments/rates.py` trained the translator at six rates with each
-# of three rules:
+# of three rules, with five seeds. Look for the lowest point of each curve:
 
 # %% jupyter={"source_hidden": true}
 rates = recorded("rates")["result"]
@@ -498,22 +503,30 @@ _ = ax.legend(fontsize=8)
 # %% [markdown]
 # * **The kind of step matters.** With each at the best of its rates, AdamW is far ahead of SGD with momentum after
 #   100 steps, for every seed.
-# * **One seed can mislead.** By the median of five seeds, SGD with momentum does equally well at 0.1 and 0.3. But at
-#   0.3 one seed of five is lost, and at 1 all of them.
 # * **A rate belongs to a task.** A rate of 0.00002, which recipes for *fine-tuning* recommend, leaves a fresh model
 #   worse than guessing after these 100 steps. Copy a rate without trying others, and your run may fail like this.
 #
-# (The third curve has a **warm-up**, and is behind at all rates but the highest. Twenty of its hundred steps are smaller, so this does
-# not say that a warm-up harms. [Lesson 07](07_layer_norm.ipynb) has longer runs.)
+# <details><summary>Deeper: one seed can mislead, and other things to see in this figure</summary>
+#
+# By the median of five seeds, SGD with momentum does equally well at 0.1 and 0.3. But at 0.3 one seed of five is
+# lost, and at 1 all of them. (torch's momentum leaves out the factor 0.1 of ours, so the same walk has a rate ten
+# times smaller.)
+#
+# The third curve has a **warm-up**, and is behind at all rates but the highest. Twenty of its hundred steps are
+# smaller, so this does not say that a warm-up harms. [Lesson 07](07_layer_norm.ipynb) has longer runs.
+#
+# </details>
 #
 # How do you see a wrong rate in a run of your own? By the ratio **update / weight**: by how much of its own size one
-# step moves a matrix. In a healthy translator it lies between 0.6 and 1.2 % at step 20, for every matrix (section 7).
-# Where every matrix moves far less than in a healthy twin, the rate is too low. Where they move further, it is not
-# too low, but the ratio cannot tell what is wrong instead: the rate may be too high, gradients may be added up, or
-# the first weights may be too large. Nor can it tell how much too high a rate is: one that is far too high may only
-# double the ratio. *Exactly* 0 says that this matrix is never stepped: the optimiser does not have it, or it gets no
-# gradient (its `grad` is `None`). (A gradient that is there, but consists of zeros, is another case: then weight
-# decay still moves the matrix a little.)
+# step moves a matrix (here, step 20). Compare with a healthy twin:
+#
+# * *Every matrix moves far less*: the rate is too low.
+# * *They move further*: the rate is not too low, but the ratio cannot tell what is wrong instead. The rate may be too
+#   high, gradients may be added up, or the first weights may be too large. Even a rate that is far too high may only
+#   double the ratio.
+# * *Exactly 0*: this matrix is never stepped. The optimiser does not have it, or it gets no gradient (its `grad` is
+#   `None`). A gradient that is there, but consists of zeros, is another case: then weight decay still moves the
+#   matrix a little.
 #
 # The second probe of the step is the **gradient norm**, the length of all gradients together. It may start high. If
 # it keeps growing although the loss does not, suspect that gradients are added up from step to step.
@@ -528,8 +541,8 @@ _ = ax.legend(fontsize=8)
 #
 # ## 6. How far can it fall?
 #
-# To 0, one would think. For this translator that is nearly so, since the English date says all that the Chinese one
-# does. But two things that people do on purpose keep a healthy curve up.
+# Where does a healthy curve end? At 0, one would think. For this translator that is nearly so, since the English date
+# says all that the Chinese one does. But two things that people do on purpose keep a healthy curve up.
 #
 # **Label smoothing.** Instead of asking for the right token with probability 1, one asks for $1-\varepsilon$ and
 # spreads $\varepsilon$ over all tokens, so that the model does not become too sure. Then the loss of a *perfect*
@@ -551,8 +564,8 @@ print(f"label smoothing 0.2: nobody gets below {floor:.2f}")
 # Why would one want a handicap? Because of **overfitting**: with few examples a model may go on getting better at
 # them and worse at all others. `experiments/overfitting.py` gave the translator only 350 pairs, and trained it for
 # 800 steps with five seeds. The loss on 300 other dates is lowest between steps 400 and 600, and then, in all five
-# runs, it *rises* again a little. The textbook says: stop there. And what becomes of the share of these dates that
-# are exactly right, from that step to the last?
+# runs, it *rises* again a little. The textbook says: stop there (**early stopping**). And what becomes of the share
+# of these dates that are exactly right, from that step to the last?
 
 # %%
 predict("13_training.after")
@@ -606,10 +619,15 @@ for run in plain:
     assert now["wrong"] < then["wrong"] and now["of wrong"] > then["of wrong"] and now["of right"] < then["of right"]
 
 # %% [markdown]
-# Three remedies, with the same five seeds: **dropout**; a strong **weight decay** of 0.3; and **early stopping**,
-# which keeps the weights of the step with the lowest loss (here on 200 dates that count for nothing else):
+# So choose the step by the measure that you care about, on examples that you do not report on.
 
-# %% jupyter={"source_hidden": true}
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: three remedies
+#
+# The same five seeds with dropout, with a strong weight decay of 0.3, and with early stopping, which keeps the
+# weights of the step with the lowest loss (here on 200 dates that count for nothing else):
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 ends = {name: [100 * run["right"][-1] for run in runs] for name, runs in few.items()}
 stopped = [100 * run["right"][run["stop"].index(min(run["stop"]))] for run in plain]
 ends = {"stopped early": stopped} | ends
@@ -623,15 +641,16 @@ ax.set(ylim=(3.4, -0.4))
 ax.set_title(f"350 pairs, five seeds: dropout and decay help by {min(gains):.0f} to {max(gains):.0f} points")
 assert min(gains) > 7.5 and max(gains) < 19 and 1 < min(lost) < max(lost) < 4.1
 
-# %% [markdown]
+# %% [markdown] tags=["deeper"]
 # Dropout and decay help with each seed. Early stopping by the loss *costs* one to four points here, as the guess has
-# shown. So choose the step by the measure that you care about, on examples that you do not report on.
-#
+# shown.
+
+# %% [markdown]
 # ## 7. The ward round
 #
-# Now back to the four. Here are the probes of each of them, and of two models that are known to be well. (One run
-# each, with one seed. The translators of the ward have one block in each stack, as in section 4, and begin at 5.8;
-# the one of section 3 had two.)
+# Now back to the four. Here are the probes of each of them beside those of a healthy twin. In each row look for what
+# differs from the twin. (One run each, with one seed. These translators have one block in each stack, and begin at
+# 5.8; the one of section 3 had two.)
 
 
 # %% jupyter={"source_hidden": true}
@@ -757,9 +776,9 @@ assert losses[-1] < 0.2
 #
 # ## 8. Play
 #
-# The rules of section 5, all four at once. The valley is the same, only moved: the weights begin at 0, at the ring,
-# and the loss is lowest at the star. *Noise* adds random numbers to the gradients, as small batches do (the same for
-# all four). Predict before you move:
+# What does the rate decide, for each of the rules of section 5? Here are all four at once. The valley is the same,
+# only moved: the weights begin at 0, at the ring, and the loss is lowest at the star. *Noise* adds random numbers to
+# the gradients, as small batches do (the same for all four). Predict before you move:
 #
 # 1. Which rate brings SGD nearest to the star in 60 steps, and how near does momentum come with a rate of its own?
 #    What keeps SGD from taking momentum's rate?
@@ -816,9 +835,8 @@ for rule in ("Adam", "AdamW"):
 # ## 9. What people get wrong
 #
 # **The mean of means.** A batch that does not fit into memory is computed in parts whose gradients add up (**gradient
-# accumulation**). Each part's loss is a mean over *its* labels. Add up the parts' means and divide by the number of
-# parts, and you get the whole batch's gradient only if all parts have equally many labels. Here are sixteen pairs in
-# parts of seven, seven and two:
+# accumulation**). Each part's loss is a mean over *its* labels. The mean of these means gives the whole batch's
+# gradient only if all parts have equally many labels. Here are sixteen pairs in parts of seven, seven and two:
 
 # %%
 translator = dates(n=600, n_layers=1)
@@ -853,11 +871,17 @@ for name, weigh in (("mean of the three means", lambda n: 1 / 3), ("weighted by 
 # heart, `training_step`, adds up the parts' *summed* losses and divides once. `transformer_lab.training.adamw` is
 # AdamW in as few lines as yours; long runs use torch's own, which is faster.
 #
-# What must a loop save in a **checkpoint**, to go on after a power cut as if nothing had happened? Train for 20
-# steps; then train for 10, save, load into a new model and optimiser, and train for 10 more:
+# The learning rate follows a **learning-rate schedule**: by default a tenth of all steps as warm-up, then half a
+# cosine down to 0. And the loop saves **checkpoints**, from which a run can go on after a power cut as if nothing had
+# happened. They hold the weights, the optimiser and the place in the data.
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: must a checkpoint hold all three?
+#
+# Train for 20 steps; then train for 10, save, load into a new model and optimiser, and train for 10 more:
 
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 def rows(step):
     return [(37 * step + i) % 600 for i in range(32)]
 
@@ -866,7 +890,7 @@ def weights(task):
     return torch.cat([p.detach().flatten() for p in task.model.parameters()])
 
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 def resumed(with_optimiser, first):
     """The weights and the last loss after 10 steps, a checkpoint, and 10 more with the batches from `first` on."""
     tasks = dates(n=600, n_layers=1), dates(n=600, n_layers=1)
@@ -879,7 +903,7 @@ def resumed(with_optimiser, first):
     return weights(tasks[1]), losses[-1]
 
 
-# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output", "deeper"]
 # output differs in the last digit
 straight = dates(n=600, n_layers=1)
 fresh = weights(straight)
@@ -897,15 +921,12 @@ for name, (found, loss), wanted in (
     assert abs(off - wanted[0]) < 0.03 and abs(loss - wanted[1]) < 0.1
 print(f"    in the last of them {(found != weights(straight)).sum()} of {len(found):,} weights differ, in any bit")
 
-# %% [markdown]
+# %% [markdown] tags=["deeper"]
 # Only the third is the same run, to the last bit. The first is another one, 40 % of the way from where it should be,
-# and nothing says so. Its loss even looks *better*. (This model has no dropout. With dropout the *random numbers* must be
-# the same, too.)
-#
-# The package's checkpoints hold all three. The examples of a batch and the random numbers of dropout depend on the
-# seed and the step alone, and the learning rate on the step, by a **learning-rate schedule**: by default a tenth of
-# all steps as warm-up, then half a cosine down to 0.
-#
+# and nothing says so. Its loss even looks *better*. (This model has no dropout. With dropout the *random numbers*
+# must be the same, too. In the package they depend on the seed and the step alone, as do the examples of a batch.)
+
+# %% [markdown]
 # ## 11. What you have now
 #
 # You can cure Bela. Her owner's batch used the same slice for input and label; `docs(...)`, of section 2, shifts the
@@ -957,15 +978,14 @@ assert 3.5 < end < 4.5
 # </details>
 #
 # Now the [exercises of this lesson](../exercises/13_training/training.ipynb): three core questions, then optional ones.
-# Eight more patients are waiting there, four of them in a core question: for each you name what is right, and a probe
-# that rules out another suspicion.
+# Eight more patients are waiting there. For each you name what is right, and a probe that rules out another
+# suspicion.
 #
 # ## Takeaways
 #
 # * A loss curve alone does not tell sick from healthy. Know where it should begin ($\ln V$ if the first logits are
 #   small; where they are not, as high as a healthy twin) and where it can end (the floor of the labels).
 # * Before a long run: overlap of the splits, the first loss, one batch again and again. Together they take seconds.
-#   Section 7 has a table of all seven probes.
 # * AdamW is gradient descent that remembers the mean gradient and the mean square, makes steps of at most about the
 #   rate, however steep the direction, and shrinks the weights a little.
 # * A diagnosis names the probe that rules out the runner-up.
@@ -973,7 +993,7 @@ assert 3.5 < end < 4.5
 #
 # **Papers.** Kingma and Ba (2014), [arXiv:1412.6980](https://arxiv.org/abs/1412.6980): Adam. Loshchilov and Hutter
 # (2017), [arXiv:1711.05101](https://arxiv.org/abs/1711.05101): AdamW. Szegedy et al. (2015),
-# [arXiv:1512.00567](https://arxiv.org/abs/1512.00567): label smoothing, section 7. Lee et al. (2021),
+# [arXiv:1512.00567](https://arxiv.org/abs/1512.00567): label smoothing, in its section 7. Lee et al. (2021),
 # [arXiv:2107.06499](https://arxiv.org/abs/2107.06499): copies in training data, and what they do to a held-out set.
 #
 # Previous: [12 Decoding](12_decoding.ipynb). Next: [14 GPT](14_gpt.ipynb).

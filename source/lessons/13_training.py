@@ -13,12 +13,12 @@
 # down, the machine is busy for a night, and in the morning the model is useless. Or it is excellent, and you throw it
 # away because its curve looks bad. In this lesson you become a doctor for such runs. You will be able to
 #
-# * say where a loss curve has to begin and how far it can fall, before you run anything;
+# * say where a loss curve has to begin and how far it can fall, before you train;
 # * build AdamW out of plain gradient descent, and say what each addition is for;
 # * find out what ails a training run, and rule out the second-best explanation.
 #
 # About 55 minutes. It builds on lessons [09](09_block.ipynb) to [12](12_decoding.ipynb). The patients are two kinds
-# of model that you know from there: translators of dates, and writers of the Python documentation.
+# of model that you know from there, trained afresh: translators of dates, and writers of the Python documentation.
 
 # %%
 import copy
@@ -107,7 +107,7 @@ predict("13_training.best", actual=works[0])
 #
 # A loss curve is a thermometer. It tells you that something is going on, but not what, and a doctor who has only a
 # thermometer sends home the wrong patients. The drawing at the top shows seven other instruments, the **probes**. We
-# build one step of training, learn to read the probes along its way, and then come back to the four.
+# build one step of training and learn to read the probes on the way. Then we come back to the four.
 #
 # ## 2. What goes in
 #
@@ -129,9 +129,9 @@ print("reads   ", task.tokenizer.tokens(reads))
 print("predicts", task.tokenizer.tokens(labels))
 
 # %% [markdown]
-# To judge a model, some of the text must be held out. Now somebody reports a result of which our own models can only
-# dream: **one bit for each character** of the Python documentation, with no network at all. It is a table of counts
-# like those of lesson 10, with up to nine characters of context. Look at how its windows are drawn:
+# To judge a model, some of the text must be held out. Now somebody reports a surprisingly good result: **one bit for
+# each character** of the Python documentation, with no network at all. It is a table of counts like those of lesson
+# 10, with up to nine characters of context. Here is how it was measured:
 
 
 # %% jupyter={"source_hidden": true}
@@ -166,16 +166,16 @@ assert abs(best - 1.0) < 0.15
 #
 # <details><summary>Think, and then open this</summary>
 #
-# The windows were drawn from the text at random, so they *overlap*: most of a held-out window also stands in some
-# training window, letter by letter. The table does not predict, it looks things up.
+# The windows were drawn from the text at random, so they *overlap*: much of what is held out also stands in training
+# windows, letter by letter. The table does not predict, it looks things up.
 #
 # </details>
 #
-# **Split first, then cut.** Hold out whole documents, and leave no copies of them in the training set. The same table
-# then needs 2.7 bits, in the mean of five draws (folded below).
+# **Split first, then cut.** Hold out whole documents, and train on none that repeats a passage of them. The same
+# table then needs 2.7 bits, in the mean of five draws (folded below).
 #
-# The probe for a **leak** is the *overlap*: the share of held-out examples that stand whole in the training set. It
-# misses those that stand there in part.
+# The probe for a **leak** is the *overlap*: the share of held-out examples that stand whole in the training set. A
+# leak in parts, like the one above, escapes it.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: what is a split worth?
@@ -219,7 +219,8 @@ assert np.abs(control - documents).max() < 0.1 < max(cleaned - documents)
 #
 # And look along the lines. In one draw the copies were worth nearly a whole bit, in another next to nothing. One draw
 # is an anecdote: draw more than once. (The package's split keeps documents that share thirteen words in a row on one
-# side. Its models learn from windows that begin anywhere in the training documents, joined with an empty line.)
+# side. Only then are the training documents joined, with an empty line between them, and windows may begin anywhere
+# in that text.)
 
 # %% [markdown]
 # ## 3. The first loss
@@ -239,17 +240,17 @@ print(f"ln V = {math.log(55):.2f}, the fresh translator's loss ≈ {first:.1f}")
 assert 4.6 < first < 5.5
 
 # %% [markdown]
-# One nat *worse* than knowing nothing. Is that a fault? A fresh model's logits are random, so it prefers some tokens
-# to others without any reason. If the spread of the logits is $\sigma$, it pays about $\sigma^2/2$ for that (as long
-# as $\sigma$ is not much above 1).
+# One nat *worse* than knowing nothing. Is that a fault? A fresh model's logits are random instead of equal, so it
+# prefers some tokens to others without any reason. If their spread (standard deviation) is $\sigma$, it pays about
+# $\sigma^2/2$ for that (as long as $\sigma$ is not much above 1).
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: why half of the square?
 #
-# The loss is the log of the sum of all $e^z$, where $z$ are the logits, less the label's logit. That logit is 0 on
+# If $z$ are the logits, the loss is the log of the sum of all $e^z$, less the label's logit. That logit is 0 on
 # average, and the mean of $e^z$ over normal logits is $e^{\sigma^2/2}$. So the loss is about
-# $\ln(V e^{\sigma^2/2}) = \ln V + \sigma^2/2$. With random logits and labels this holds up to a
-# spread of 1, in the digits shown:
+# $\ln(V e^{\sigma^2/2}) = \ln V + \sigma^2/2$. With random logits and labels this holds up to a spread of 1, in the
+# digits shown:
 
 # %% tags=["deeper"]
 torch.manual_seed(0)
@@ -268,8 +269,8 @@ for spread in (0.1, 0.5, 1.0, 2.0):
 # blocks add little, to the output table, which is the same table. Four logits come out, for 1, 5, 9 and 0: that of 5
 # is far longer than the others. That is the bet: 5 again.](figures/13_training_bet.svg)
 #
-# What does the bet cost? We take it away in two ways: by setting that logit to the mean of the other 54, and by a
-# translator with a separate output table.
+# What does the bet cost? We set the logit of the token just read to the mean of the other 54, and then take a
+# translator with a separate output table:
 
 # %%
 own = F.one_hot(reads, 55).bool()  # at each place the token just read
@@ -300,9 +301,9 @@ assert abs(won - 1.4) < 0.2
 assert abs(not_won - 4.4) < 0.2
 
 # %% [markdown]
-# The bet costs 0.3: take it away, or give the model a separate output table, and it begins at 4.7. The rest of the
-# nat is the price of the random logits, roughly as large as the formula says. So the start of 5.0 is no fault. But
-# both effects grow quickly. Make the table larger, and the model begins a long way up:
+# The bet costs 0.3: take it away, or give the model a separate output table, and it begins at 4.7. The rest, 0.7, is
+# the price of the random logits, where the formula says about 0.6. So the start of 5.0 is no fault. But make the
+# table larger, and the model begins a long way up:
 
 # %%
 for factor in (1, 2, 4):
@@ -319,18 +320,18 @@ for factor in (1, 2, 4):
 # **The first loss** is the cheapest of all probes. Compare it with $\ln V$, and with a healthy **twin**: a model of
 # the same make that is known to train well.
 #
-# * *Far above both*: the first logits are too large.
-# * *Below $\ln V$*, before anything was learnt: the first suspect is the bet, that is, the label is the token just
-#   read. (That would cost 1.4 here, as printed above.) Two faults can do it: labels that are not shifted, and a loss
-#   that counts *padding*, where `[PAD]` comes after `[PAD]`. A look at one row of labels tells which. (With two
-#   tables there is no bet, and unshifted labels do not show here.)
+# * *Far above both*: the first logits are too large. *Near $\ln V$, far below the twin*: they are too small.
+# * *Below $\ln V$*, before anything was learnt. With one table, suspect first that the bet is won: the label is the
+#   token just read. (That would cost 1.4 here, as printed above.) Two faults can do it: labels that are not shifted,
+#   and a loss that counts *padding*, where `[PAD]` comes after `[PAD]`. A look at one row of labels tells which.
+#   (With two tables there is no bet: unshifted labels cost 4.4 above, more than $\ln V$.)
 #
 # ## 4. One batch, again and again
 #
-# A run begins where it should. But can it learn? Give the model a task that it cannot fail: the same sixteen pairs, a
-# hundred times. If its loss stays far above that of a healthy twin, more data will not mend it: look for a path that
-# is cut, a rate far off, first weights too large, or a wrong loss. (Only a floor in the loss itself, as in section 6,
-# is no fault.)
+# A run begins where it should. But can it learn? Give the model a task in which it need only remember: the same
+# sixteen pairs, a hundred times. If its loss stays far above that of a healthy twin, more data will not mend it: look
+# for a path that is cut, a rate far off, first weights too large, or a wrong loss. (Only a floor in the loss itself,
+# as in section 6, is no fault.)
 #
 # Here is the loop, and it is all there is to training:
 
@@ -362,14 +363,14 @@ assert losses[-1] < 0.2
 
 # %% [markdown]
 # It knows the first date by heart. The second it has never seen, and what it writes there is no date at all. That is
-# fine: this probe asks whether a model *can* learn, not whether it understands. It takes seconds. Do it before every
-# long run.
+# fine: this probe asks whether a model *can* learn, not whether it understands. It is quick. Do it before every long
+# run.
 #
 # ## 5. The step
 #
 # What does `optimiser.step()` do with the gradient? Plain **gradient descent** (SGD) takes rate times gradient off
 # each weight. Two weights are enough to see its trouble. Here they walk down a valley that is fifty times as steep
-# across as along. In the figure, look at how each rule moves across the valley, and how along it:
+# across as along. In the figure, look at how each rule moves across the valley (up and down) and along it:
 
 # %%
 steepness = torch.tensor([1.0, 50.0])  # the loss is (x² + 50 y²) / 2, lowest at (0, 0)
@@ -420,22 +421,22 @@ for ax, (name, rule, rate) in zip(axes.flat, ways, strict=True):
 assert walk(sgd, 0.041)[-1].norm() > 3 and walk(adam, 0.1)[-1].norm() < 0.2
 
 # %% [markdown]
-# * **SGD** has one rate for both directions. Above $2/50 = 0.04$ each step across overshoots by more than it started
-#   with. Below it, the way along the valley is slow: at 0.03 a sixth of it is still left at the end.
+# * **SGD** has one rate for both directions. Above $2/50 = 0.04$ each step across ends further out than it began.
+#   Below it, the way along the valley is slow: at 0.03 a sixth of it, $0.97^{59}$, is still left at the end.
 # * **Momentum** steps by a running mean of the gradients. Across, they change sign and largely cancel; along, they
 #   add up. It swings like a ball.
-# * **Adam** also keeps a running mean of the *squares*, and divides by its root: as long as a weight's gradient keeps
-#   its sign and size, its step is about the rate, however steep its direction is; where the sign keeps changing, the
-#   step is smaller. (The divisions by $1 - 0.9^t$ are there because both means start at 0.)
+# * **Adam** also keeps a running mean of the *squares*, and divides by its root: while a gradient keeps its sign and
+#   size, each step moves the weight by about the rate, however steep the direction; where the sign keeps changing, by
+#   less. (Both means start at 0, hence the divisions by $1 - 0.9^t$ and $1 - 0.99^t$.)
 #
 # ![Four rules from top to bottom. SGD keeps nothing and takes rate times gradient off the weight. Momentum keeps m,
 # the mean of the last gradients, and takes off rate times m. Adam keeps m and v, the mean of the squares, and takes
 # off rate times m divided by the root of v. AdamW takes off, in addition, rate times decay times the
 # weight.](figures/13_training_optimisers.svg)
 #
-# The last addition is **weight decay**: each step also shrinks the weights a little. **AdamW** does so outside the
-# division, so all weights shrink by the same share. With that line your AdamW agrees with torch's, on the translator
-# itself:
+# The last addition is **weight decay**: each step also shrinks the weights a little. **AdamW** does not divide this
+# by the root, so all weights shrink by the same share. One line more, and we compare your AdamW with torch's on the
+# translator itself:
 
 
 # %%
@@ -472,15 +473,15 @@ print(f"after 5 steps {len(differences)} tensors differ from torch's by less tha
 # <details><summary>Deeper: which tensors were left out, and why?</summary>
 #
 # The three biases of the keys. They add the same number to all scores of a query, and a softmax does not care: their
-# gradient is 0 in theory, and about $10^{-9}$ in a computer that rounds. Adam divides this noise by its own size
-# (plus $10^{-8}$), and so takes steps about a hundred thousand times as large as the gradient, in directions that
-# mean nothing. Yours and torch's round differently, so here they part; no logit notices.
+# gradient is 0 in theory, and only rounding noise in a computer. Adam divides this noise by its own size (plus
+# $10^{-8}$), and so takes steps far larger than the gradient, in directions that mean nothing. Yours and torch's
+# round differently, so here they part. In theory no attention weight depends on these biases.
 #
 # </details>
 #
 # So Adam decides how far each weight moves in comparison with the others. How far they all move is left to the
-# **learning rate**, the number one tunes first. `experiments/rates.py` trained the translator at six rates with each
-# of three rules, with five seeds. Look for the lowest point of each curve:
+# **learning rate**, the first number to tune. `experiments/rates.py` trained the translator at six rates, with five
+# seeds, by SGD with momentum and by AdamW without and with a **warm-up**. Look for the lowest point of each curve:
 
 # %% jupyter={"source_hidden": true}
 rates = recorded("rates")["result"]
@@ -501,29 +502,30 @@ ax.text(3e-3, math.log(55) + 0.15, "guessing: ln V", fontsize=7, color="grey")
 _ = ax.legend(fontsize=8)
 
 # %% [markdown]
-# * **The kind of step matters.** With each at the best of its rates, AdamW is far ahead of SGD with momentum after
-#   100 steps, for every seed.
+# * **The kind of step matters.** After 100 steps AdamW at its best rate is far ahead of SGD with momentum at its own,
+#   for every seed.
 # * **A rate belongs to a task.** A rate of 0.00002, which recipes for *fine-tuning* recommend, leaves a fresh model
 #   worse than guessing after these 100 steps. Copy a rate without trying others, and your run may fail like this.
 #
 # <details><summary>Deeper: one seed can mislead, and other things to see in this figure</summary>
 #
 # By the median of five seeds, SGD with momentum does equally well at 0.1 and 0.3. But at 0.3 one seed of five is
-# lost, and at 1 all of them. (torch's momentum leaves out the factor 0.1 of ours, so the same walk has a rate ten
-# times smaller.)
+# lost, and at 1 all of them. (torch's momentum, used here, leaves out the factor 0.1 of ours. A walk like the one
+# above, at our rate of 0.2, has a rate of 0.02 there.)
 #
-# The third curve has a **warm-up**, and is behind at all rates but the highest. Twenty of its hundred steps are
-# smaller, so this does not say that a warm-up harms. [Lesson 07](07_layer_norm.ipynb) has longer runs.
+# With a warm-up the rate rises for the first 20 of the hundred steps. That curve is behind at all rates but the
+# highest. But its first steps are smaller, so this does not say that a warm-up harms. [Lesson
+# 07](07_layer_norm.ipynb) has longer runs.
 #
 # </details>
 #
 # How do you see a wrong rate in a run of your own? By the ratio **update / weight**: by how much of its own size one
-# step moves a matrix (here, step 20). Compare with a healthy twin:
+# step moves a matrix (0.6 to 1.2 % at step 20 in section 7's healthy translator). Compare with a healthy twin:
 #
 # * *Every matrix moves far less*: the rate is too low.
 # * *They move further*: the rate is not too low, but the ratio cannot tell what is wrong instead. The rate may be too
-#   high, gradients may be added up, or the first weights may be too large. Even a rate that is far too high may only
-#   double the ratio.
+#   high, gradients may be added up, or the first weights may be too large. Nor does the ratio tell how much too high
+#   a rate is.
 # * *Exactly 0*: this matrix is never stepped. The optimiser does not have it, or it gets no gradient (its `grad` is
 #   `None`). A gradient that is there, but consists of zeros, is another case: then weight decay still moves the
 #   matrix a little.
@@ -559,13 +561,13 @@ print(f"label smoothing 0.2: nobody gets below {floor:.2f}")
 # **Dropout.** In `train()` the model computes with a part of its numbers set to 0, so it cannot rely on any one of
 # them; in `eval()` it has all. The training loss is then that of a handicapped model, and may lie above the held-out
 # loss of the whole one. The probe is to measure the *same* batch in both modes. The difference is what dropout costs.
-# Compare it with the gap between the curves.
+# So much of the gap between the curves is no fault.
 #
-# Why would one want a handicap? Because of **overfitting**: with few examples a model may go on getting better at
-# them and worse at all others. `experiments/overfitting.py` gave the translator only 350 pairs, and trained it for
-# 800 steps with five seeds. The loss on 300 other dates is lowest between steps 400 and 600, and then, in all five
-# runs, it *rises* again a little. The textbook says: stop there (**early stopping**). And what becomes of the share
-# of these dates that are exactly right, from that step to the last?
+# Why would one want a handicap? Against **overfitting** (folded below): with few examples a model's loss may go on
+# falling on them while it rises on others. `experiments/overfitting.py` gave the translator only 350 pairs, and
+# trained it for 800 steps with five seeds. The loss on 300 other dates is lowest between steps 400 and 600, and then,
+# in all five runs, it *rises* again a little. The textbook says: stop there (**early stopping**). And what becomes of
+# the share of these dates that are exactly right, from that step to the last?
 
 # %%
 predict("13_training.after")
@@ -601,11 +603,12 @@ predict("13_training.after", actual=verdict)
 # <details><summary>Why? Open after your guess</summary>
 #
 # It rises too, in all five runs. A loss counts how *sure* the model was, exact match only which token came first.
-# From the turn to the end the model gets fewer tokens wrong. But it grows surer, of the right tokens and of the wrong
-# ones, and so each wrong one costs more (run the next cell).
+# From the turn to the end the model gets fewer tokens wrong. But in the mean a right token then costs less than
+# before, and a wrong one more (run the next cell), as when a model grows surer of both.
 #
 # Both measures are right; they measure two things. Whoever needs right dates, and stops by the loss, stops too early
-# here. (One to four points of 300 dates are a handful, and one run would show nothing. But it is so in five of five.)
+# here. (A few points of 300 dates are a handful of dates, and one run would show little. But it is so in five of
+# five.)
 #
 # </details>
 
@@ -619,7 +622,8 @@ for run in plain:
     assert now["wrong"] < then["wrong"] and now["of wrong"] > then["of wrong"] and now["of right"] < then["of right"]
 
 # %% [markdown]
-# So choose the step by the measure that you care about, on examples that you do not report on.
+# Loss and right dates are two measures: choose the step by the one that you care about, on examples that you do not
+# report on.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: three remedies
@@ -642,15 +646,14 @@ ax.set_title(f"350 pairs, five seeds: dropout and decay help by {min(gains):.0f}
 assert min(gains) > 7.5 and max(gains) < 19 and 1 < min(lost) < max(lost) < 4.1
 
 # %% [markdown] tags=["deeper"]
-# Dropout and decay help with each seed. Early stopping by the loss *costs* one to four points here, as the guess has
-# shown.
+# Dropout and decay help with each seed. Early stopping by the loss *costs* one to four points here, as in the guess.
 
 # %% [markdown]
 # ## 7. The ward round
 #
-# Now back to the four. Here are the probes of each of them beside those of a healthy twin. In each row look for what
-# differs from the twin. (One run each, with one seed. These translators have one block in each stack, and begin at
-# 5.8; the one of section 3 had two.)
+# Now back to the four. Here are the probes of each of them beside those of a healthy twin. In each row, what differs
+# from the twin, and is it a fault? (One run each, one seed. A healthy translator with one block in each stack begins
+# at 5.8, that of section 3, with two, at 5.0.)
 
 
 # %% jupyter={"source_hidden": true}
@@ -690,7 +693,7 @@ table("healthy translator", "Ada", "Chen", "Dora")
 # | probe | what it says |
 # |---|---|
 # | overlap | above 0: a leak |
-# | first loss | far above $\ln V$ and the twin: first logits too large; below $\ln V$: the label is the token just read, or padding counts |
+# | first loss | far above $\ln V$ and the twin: first logits too large; near $\ln V$, far below the twin: too small; below $\ln V$: the label is the token just read, or padding counts |
 # | one batch | far above the twin, and the loss has no floor: it cannot learn |
 # | text | not what the owner wants: ill, whatever the loss says |
 # | train() and eval() | they differ: dropout |
@@ -706,16 +709,17 @@ table("healthy translator", "Ada", "Chen", "Dora")
 # are not shifted, so that the model reads what it should predict. *Overlap* is 0 %, which rules out a leak of whole
 # windows.
 #
-# And the *first loss* was below $\ln V$ before anything was learnt, which rules out the mask: a fresh writer that
-# could read ahead has not yet learnt to. Her table starts small, as every writer's does, and the bet of section 3
-# costs a healthy writer next to nothing. But here the token just read *is* the label, and the small bet is paid out
+# And the *first loss* was below $\ln V$ before anything was learnt, which rules out a missing mask: a fresh writer
+# that could read ahead has not yet learnt to. Her table starts small, as every writer's does, and the bet of section
+# 3 costs a healthy writer next to nothing. But here the token just read *is* the label, and the small bet is paid out
 # at every place. Hence `AAAA`. (Padding is ruled out too: a writer's windows are full.)
 #
 # </details>
 # <details><summary>Chen: 1.4, and slow</summary>
 #
 # A rate that is too low? *Update / weight* rules it out: the one matrix that moves goes further than any in the
-# healthy translator. But 16 of 17 matrices do not move at all, not even by their decay: the blocks are frozen.
+# healthy translator. But 16 of 17 matrices do not move at all, not even by their decay. All the blocks are frozen;
+# only the token table learns (look at `patients["Chen"]["probes"]["ratio"]`).
 #
 # </details>
 # <details><summary>Dora: 1.31 on everything</summary>
@@ -743,9 +747,10 @@ table("healthy translator", "Ada", "Chen", "Dora")
 # <details><summary>And why did the curves mislead us? Open when you have all four</summary>
 #
 # Three of the four curves show something else under the name of loss. Ada's has a softmax too many, Bela's asks for
-# the token just read, and Dora's asks for smoothed labels. Only Chen's shows the plain loss. So his 1.41 and her 1.31 do
-# not stand on one scale: hers is just above the lowest that her loss can be, and his is far above it. A useless model
-# could have the best curve, and the one good model a curve that is stuck.
+# the token just read, and Dora's asks for smoothed labels. Only Chen's shows the plain loss. So Chen's 1.41 and
+# Dora's 1.31 do not stand on one scale: Dora's is just above 1.28, the lowest that her loss can be, and Chen's is far
+# above what a healthy translator reaches. A useless model could have the best curve, and the one good model a curve
+# that is stuck.
 #
 # </details>
 
@@ -776,9 +781,9 @@ assert losses[-1] < 0.2
 #
 # ## 8. Play
 #
-# What does the rate decide, for each of the rules of section 5? Here are all four at once. The valley is the same,
-# only moved: the weights begin at 0, at the ring, and the loss is lowest at the star. *Noise* adds random numbers to
-# the gradients, as small batches do (the same for all four). Predict before you move:
+# How far does each rule of section 5 get at other rates? Here are all four at once. The valley is the same, only
+# moved: the weights begin at 0, at the ring, and the loss is lowest at the star. *Noise* adds random numbers to the
+# gradients, as small batches do (the same for all four). Predict before you move:
 #
 # 1. Which rate brings SGD nearest to the star in 60 steps, and how near does momentum come with a rate of its own?
 #    What keeps SGD from taking momentum's rate?
@@ -802,8 +807,8 @@ explorer
 # after *one* step; Adam, at the best of its rates, is 0.11 away after ten.
 #
 # 3\. Without noise Adam arrives at all three. With noise it arrives at none: in its last 50 steps it is 0.63 away on
-# average at a rate of 1, 0.20 at 0.1, and 0.06 at 0.02. A large rate travels fast and never comes to rest. Hence the
-# schedules that lower the rate towards the end of a run.
+# average at a rate of 1, 0.20 at 0.1, and 0.06 at 0.02. With noise, a large rate travels fast and does not come to
+# rest. Hence the schedules that lower the rate towards the end of a run.
 #
 # </details>
 
@@ -835,8 +840,8 @@ for rule in ("Adam", "AdamW"):
 # ## 9. What people get wrong
 #
 # **The mean of means.** A batch that does not fit into memory is computed in parts whose gradients add up (**gradient
-# accumulation**). Each part's loss is a mean over *its* labels. The mean of these means gives the whole batch's
-# gradient only if all parts have equally many labels. Here are sixteen pairs in parts of seven, seven and two:
+# accumulation**). Each part's loss is a mean over *its* labels. The mean of these means has the gradient of the whole
+# batch only if all parts have equally many labels. Here are sixteen pairs in parts of seven, seven and two:
 
 # %%
 translator = dates(n=600, n_layers=1)
@@ -867,13 +872,13 @@ for name, weigh in (("mean of the three means", lambda n: 1 / 3), ("weighted by 
 #
 # ## 10. In the package
 #
-# `transformer_lab.training.loop.train` is the loop of section 4 with everything that keeps a long run alive. Its
-# heart, `training_step`, adds up the parts' *summed* losses and divides once. `transformer_lab.training.adamw` is
-# AdamW in as few lines as yours; long runs use torch's own, which is faster.
+# `transformer_lab.training.loop.train` is the loop of section 4, made fit for long runs. Its heart, `training_step`,
+# adds up the parts' *summed* losses and divides once. `transformer_lab.training.adamw` is AdamW in as few lines as
+# yours; long runs use torch's own, which is faster.
 #
-# The learning rate follows a **learning-rate schedule**: by default a tenth of all steps as warm-up, then half a
-# cosine down to 0. And the loop saves **checkpoints**, from which a run can go on after a power cut as if nothing had
-# happened. They hold the weights, the optimiser and the place in the data.
+# The learning rate follows a **learning-rate schedule**: by default it rises for a tenth of all steps (warm-up), then
+# falls by half a cosine to 0. And the loop saves **checkpoints**, from which a run can go on after a power cut as if
+# nothing had happened. They hold the weights, the optimiser's state ($m$, $v$ and $t$) and the place in the data.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: must a checkpoint hold all three?
@@ -922,15 +927,17 @@ for name, (found, loss), wanted in (
 print(f"    in the last of them {(found != weights(straight)).sum()} of {len(found):,} weights differ, in any bit")
 
 # %% [markdown] tags=["deeper"]
-# Only the third is the same run, to the last bit. The first is another one, 40 % of the way from where it should be,
-# and nothing says so. Its loss even looks *better*. (This model has no dropout. With dropout the *random numbers*
-# must be the same, too. In the package they depend on the seed and the step alone, as do the examples of a batch.)
+# Only the third is the same run, to the last bit. The first ends elsewhere: it is off by 40 % of the distance that 20
+# steps cover, and nothing says so. Its loss even looks *better*. (This model has no dropout. With dropout the *random
+# numbers* must be the same, too. In the package they depend on the seed and the step alone, as do the examples of a
+# batch.)
 
 # %% [markdown]
 # ## 11. What you have now
 #
 # You can cure Bela. Her owner's batch used the same slice for input and label; `docs(...)`, of section 2, shifts the
-# labels. We let that model learn for 200 steps, with *your* loop and *your* AdamW. Do not expect English of it yet:
+# labels. Its model, `task.model`, learns for 200 steps, with *your* loop and *your* AdamW. Do not expect English of
+# it yet:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from machine to machine: what is drawn hangs on the last digit
@@ -949,17 +956,17 @@ assert abs(losses[0] - 6.24) < 0.2
 assert 3.5 < end < 4.5
 
 # %% [markdown]
-# Her curve looks *worse* than before, by a factor of more than fifty, and for the first time there are words. So far her
-# loss is about that of a table of pairs of tokens, 3.5. In lesson 14 a model of this kind gets a thousand steps, and meets
-# a stronger table.
+# Her curve looks *worse* than before, by a factor of more than fifty, and for the first time there are words. So far
+# her training loss is near the line for counts of pairs in section 1. In lesson 14 a model of this kind gets a
+# thousand steps, and meets a stronger table.
 #
 # ## 12. Check yourself
 #
 # <details><summary>Your language model has 50,257 tokens. What should its first loss be, and what if it is 3?</summary>
 #
 # $\ln 50257 = 10.8$. A fresh model cannot know so much. So it is not fresh, and somebody has loaded a checkpoint; or
-# the mean counts places that are cheap for it, such as padding; or the labels can be read off the input. Each can be seen
-# in one batch.
+# the mean counts places that are cheap for it, such as padding; or the labels can be read off the input. A look at
+# one batch shows the last two.
 #
 # </details>
 #
@@ -985,10 +992,10 @@ assert 3.5 < end < 4.5
 #
 # * A loss curve alone does not tell sick from healthy. Know where it should begin ($\ln V$ if the first logits are
 #   small; where they are not, as high as a healthy twin) and where it can end (the floor of the labels).
-# * Before a long run: overlap of the splits, the first loss, one batch again and again. Together they take seconds.
+# * Before a long run: overlap of the splits, the first loss, one batch again and again. All three are cheap.
 # * AdamW is gradient descent that remembers the mean gradient and the mean square, makes steps of at most about the
 #   rate, however steep the direction, and shrinks the weights a little.
-# * A diagnosis names the probe that rules out the runner-up.
+# * A diagnosis names the probe that rules out the runner-up (all seven probes: section 7).
 # * Losses are added up and divided once, by the number of labels.
 #
 # **Papers.** Kingma and Ba (2014), [arXiv:1412.6980](https://arxiv.org/abs/1412.6980): Adam. Loshchilov and Hutter

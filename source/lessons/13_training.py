@@ -167,15 +167,15 @@ assert abs(best - 1.0) < 0.15
 # <details><summary>Think, and then open this</summary>
 #
 # The windows were drawn from the text at random, so they *overlap*: much of what is held out also stands in training
-# windows, letter by letter. The table does not predict, it looks things up.
+# windows, letter by letter. There the table need not predict: it can look things up.
 #
 # </details>
 #
 # **Split first, then cut.** Hold out whole documents, and train on none that repeats a passage of them. The same
 # table then needs 2.7 bits, in the mean of five draws (folded below).
 #
-# The probe for a **leak** is the *overlap*: the share of held-out examples that stand whole in the training set. A
-# leak in parts, like the one above, escapes it.
+# The probe for a **leak** is the *overlap*: the share of held-out examples that stand whole in the training set. It
+# misses those that stand there only in part, like most of those above.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: what is a split worth?
@@ -320,10 +320,11 @@ for factor in (1, 2, 4):
 # **The first loss** is the cheapest of all probes. Compare it with $\ln V$, and with a healthy **twin**: a model of
 # the same make that is known to train well.
 #
-# * *Far above both*: the first logits are too large. *Near $\ln V$, far below the twin*: they are too small.
+# * *Far above both*: the first logits are too large. *Near $\ln V$, far below the twin*: suspect that they
+#   reach the loss too small.
 # * *Below $\ln V$*, before anything was learnt. With one table, suspect first that the bet is won: the label is the
 #   token just read. (That would cost 1.4 here, as printed above.) Two faults can do it: labels that are not shifted,
-#   and a loss that counts *padding*, where `[PAD]` comes after `[PAD]`. A look at one row of labels tells which.
+#   and a loss that counts much *padding*, where `[PAD]` comes after `[PAD]`. A look at one row of labels tells which.
 #   (With two tables there is no bet: unshifted labels cost 4.4 above, more than $\ln V$.)
 #
 # ## 4. One batch, again and again
@@ -693,7 +694,7 @@ table("healthy translator", "Ada", "Chen", "Dora")
 # | probe | what it says |
 # |---|---|
 # | overlap | above 0: a leak |
-# | first loss | far above $\ln V$ and the twin: first logits too large; near $\ln V$, far below the twin: too small; below $\ln V$: the label is the token just read, or padding counts |
+# | first loss | far above $\ln V$ and the twin: first logits too large; near $\ln V$, far below the twin: perhaps too small; below $\ln V$: the label is the token just read, or much padding counts |
 # | one batch | far above the twin, and the loss has no floor: it cannot learn |
 # | text | not what the owner wants: ill, whatever the loss says |
 # | train() and eval() | they differ: dropout |
@@ -719,7 +720,7 @@ table("healthy translator", "Ada", "Chen", "Dora")
 #
 # A rate that is too low? *Update / weight* rules it out: the one matrix that moves goes further than any in the
 # healthy translator. But 16 of 17 matrices do not move at all, not even by their decay. All the blocks are frozen;
-# only the token table learns (look at `patients["Chen"]["probes"]["ratio"]`).
+# of the matrices only the token table learns (look at `patients["Chen"]["probes"]["ratio"]`).
 #
 # </details>
 # <details><summary>Dora: 1.31 on everything</summary>
@@ -840,8 +841,9 @@ for rule in ("Adam", "AdamW"):
 # ## 9. What people get wrong
 #
 # **The mean of means.** A batch that does not fit into memory is computed in parts whose gradients add up (**gradient
-# accumulation**). Each part's loss is a mean over *its* labels. The mean of these means has the gradient of the whole
-# batch only if all parts have equally many labels. Here are sixteen pairs in parts of seven, seven and two:
+# accumulation**). Each part's loss is a mean over *its* labels. The mean of these means has, in general, the gradient
+# of the whole batch only if all parts have equally many labels. Here are sixteen pairs in parts of seven, seven
+# and two:
 
 # %%
 translator = dates(n=600, n_layers=1)

@@ -7,18 +7,18 @@
 # decoder, an orange arrow leads from what goes in to what comes out: a path that does not pass through the
 # sub-layer.](figures/06_residual_where.svg)
 #
-# Models with dozens of blocks, one on top of the other, are nothing special today. Look inside one, and you find the orange
-# arrows of this drawing. Each of them carries what goes *into* a part around that part, and adds it to what comes out.
+# Look inside a deep Transformer, and you find the orange arrows of this drawing. Each of them carries what goes
+# *into* a part around that part, and adds it to what comes out.
 #
 # In this lesson you stack up to 64 parts and measure what becomes of the signal on its way up and of the gradient on
-# its way down. Then we train stacks of 32, with and without the arrows. One of them has no arrows, and yet it begins
-# with a gradient of about the right size. Will it learn? You will be able to
+# its way down. Then we train stacks of 32. One of them has no arrows, and yet it begins with a gradient of about the
+# right size. Will it learn? You will be able to
 #
 # * predict how large signal and gradient are after many layers, and check it;
 # * say what the addition cures, and what it does not;
 # * read what a model would say if it ended early, without being fooled.
 #
-# About 60 minutes. It builds on lessons 02 to [05](05_feed_forward.ipynb), and on variance and the chain rule from
+# About 55 minutes. It builds on lessons 02 to [05](05_feed_forward.ipynb), and on variance and the chain rule from
 # [lesson 01](01_toolkit.ipynb).
 
 # %%
@@ -48,19 +48,19 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 1. Break it
 #
-# Every attention and every feed-forward layer is a **sub-layer**: it takes hidden states `x` of shape $(B, T, D)$ and returns
-# something of the same shape. Call it $F$. What goes on to the next sub-layer is not $F(x)$, but
+# Every attention and every feed-forward layer is a **sub-layer**: it takes hidden states `x` of shape $(B, T, D)$ and
+# returns something of the same shape. Call it $F$. What goes on is not $F(x)$, but
 #
 # $$x + F(x)$$
 #
-# The path on which `x` goes around $F$ is the **skip connection**, or skip for short; the path through $F$ is the **branch**;
-# both together, with the addition, are the **residual connection**. (It comes with a norm, which has to wait for section 4.)
+# The path on which `x` goes around $F$ is the **skip connection**, or skip for short. The path through $F$ is the
+# **branch**. Both together, with the addition, are the **residual connection**.
 #
 # ![Left a residual connection: from x an orange line, the skip, goes straight up to a plus; next to it a branch leaves the line,
-# passes through the sub-layer F and ends at the plus; x + F(x) goes on. Right the same without its skip: x can only pass through
-# F, and F(x) goes on.](figures/06_residual_one.svg)
+# passes through the sub-layer F and ends at the plus; x + F(x) goes on. Right the same without its skip: x can only
+# pass through F, and F(x) goes on.](figures/06_residual_one.svg)
 #
-# The translator has ten skips. What can it do without them? We take all ten away and leave its parameters as they are:
+# The translator has ten skips. We take all ten away and leave its parameters as they are:
 
 # %%
 model, tokenizer = load("dates")
@@ -69,43 +69,18 @@ whole = exact_match(model, tokenizer, held_out)
 with switch_off(model, "residual"):
     without = exact_match(model, tokenizer, held_out)
 print(f"dates right: {whole:.1%} with its skips, {without:.1%} without")
+assert whole > 0.98 and without == 0
 
 # %% [markdown]
-# That was to be expected. Now more gently: we take away *one* of the ten and leave the other nine. We do this with each in turn:
-
-
-# %% jupyter={"source_hidden": true}
-def without_skip(residual, x, sublayer):
-    return residual.norm(sublayer(x))  # with it: residual.norm(x + sublayer(x))
-
-
-kinds = {
-    "attention_residual": "self-attention", "cross_residual": "cross-attention", "feed_forward_residual": "feed-forward",
-}  # fmt: skip
-skips = {name: part for name, part in model.named_modules() if isinstance(part, Residual)}
-right = {}
-for name, part in skips.items():
-    place, _, block, path = name.split(".")
-    with patched([(part, "forward", partial(without_skip, part))]):
-        right[f"{place} block {int(block) + 1}, {kinds[path]}"] = exact_match(model, tokenizer, held_out[:100])
-
-none = sum(share == 0 for share in right.values())
-title = f"One skip removed: with {none} of the 10, no date is right"
-ax = plots.shares(plt.subplots(figsize=(7, 3.4))[1], right, title)
-_ = ax.set_xlabel("dates translated exactly (%), of 100 dates")
-assert whole > 0.98 and without == 0 and 4 <= none <= 6 and sum(share < 0.3 for share in right.values()) > 5
-
-# %% [markdown]
-# Around an attention every skip is badly missed, around a feed-forward layer less. But this does not tell us why we
-# *train* a model with skips. For that we have to train without.
-
-# %% [markdown]
+# That was to be expected: these parameters were trained together with the skips. To find out why one *trains* with
+# skips, we have to train without.
+#
 # ## 2. Deeper, and worse
 #
 # A small task: 16 numbers go in, and one of 8 classes is right. We stack $L$ sub-layers of width 32, each a
-# feed-forward layer of [lesson 05](05_feed_forward.ipynb) with 32 hidden units, one after the other and with no
-# skips. `experiments/residual_depth.py` trained such stacks for 250 steps with Adam, an optimiser that fits the step
-# of each parameter to its recent gradients. Here are the medians of five seeds, at the best of three learning rates:
+# feed-forward layer of [lesson 05](05_feed_forward.ipynb) with 32 hidden units, and with no skips.
+# `experiments/residual_depth.py` trained such stacks for 250 steps with Adam, an optimiser that fits the step of each
+# parameter to its recent gradients. Here are the medians of five seeds, at the best of three learning rates:
 
 # %%
 record = recorded("residual_depth")["result"]
@@ -115,8 +90,8 @@ for L, run in accuracy["no skip"].items():
 print(f"always the commonest class: {guessing:.0%}")
 
 # %% [markdown]
-# The deeper, the worse. The deepest stack does no better than guessing. Did it learn its examples by heart, and does it fail only
-# on new ones? Here are two of the runs again, live, asked about the very inputs that they were trained with:
+# The deeper, the worse: 32 do no better than guessing. Did they learn their examples by heart, and fail only on new
+# ones? We train two of the stacks again, live, and ask about the inputs that they were trained with:
 
 # %%
 depth = experiment("residual_depth")
@@ -128,10 +103,9 @@ assert abs(again[2] - 0.7) < 0.05
 assert abs(again[32] - 0.2) < 0.04
 
 # %% [markdown]
-# No: it has not even learnt these. Yet a stack of 32 can do whatever a stack of 2 can do: two of its sub-layers do the work, and
-# the other thirty hand on what they get. (The ReLU need not get in the way: one bias can lift every number so high that nothing
-# is cut off, and the next can take it back.) So a good answer exists. Training does not find it, not even in four times as many
-# steps:
+# No: the deep one has not even learnt these. Yet it can do whatever a stack of 2 can do: two sub-layers do the work,
+# and the other thirty hand on what they get. (One bias can lift every number past the ReLU, and the next can take it
+# back.) So a good answer exists. Training does not find it, not even in four times as many steps:
 
 # %%
 controls = recorded("residual_controls")["result"]
@@ -139,8 +113,8 @@ print("32 sub-layers, no skips, 1,000 steps, one run at each rate:", *(f"{share:
 assert max(controls["long"]) < guessing + 0.03
 
 # %% [markdown]
-# Is it so hard to hand something on? Take a sub-layer that writes nothing at all: its last matrix is 0. What goes on to the next
-# one? (By *size* this lesson always means the root of the mean square.)
+# Is it so hard to hand something on? Take a sub-layer that writes nothing at all: its last matrix is 0. What reaches
+# the next one, without a skip and with one? (By *size* this lesson always means the root of the mean square.)
 
 
 # %%
@@ -159,18 +133,17 @@ print(f"with a skip: {size(x + silent(x)):.2f}")
 assert torch.equal(x + silent(x), x)
 
 # %% [markdown]
-# Without a skip, a sub-layer must *learn* to hand on what it need not change: two matrices with a ReLU between them must become
-# a copying machine. With a skip, handing on is what happens when it writes nothing. It has to learn only the *change*, what is
-# left over: the residue. Hence the name (He et al., 2015). The price is that $F(x)$ must have the shape of `x`, so the width
-# $D$ is the same all the way up.
+# Without a skip, a sub-layer must *learn* to hand on what it need not change: two matrices with a ReLU between them
+# must become a copying machine. With a skip, it has to learn only the *change*, the residue. Hence the name (He et
+# al., 2015). The price: $F(x)$ must have the shape of `x`.
 #
-# That was the way up. Now the way back.
+# That was the way up. What does the plus sign do on the way back?
 #
 # ## 3. The ways of a gradient
 #
-# Training sends a gradient down from the loss. How does it get past a sub-layer? The **Jacobian** $J$ of $F$ says how much
-# each output moves when an input moves: $J_{ij} = \partial F_i / \partial x_j$. By the chain rule a gradient that passes
-# through $F$ is multiplied by it. The derivative of $x + F(x)$ is the derivative of $x$, the identity matrix $I$, plus $J$:
+# How does a gradient get past a sub-layer? The **Jacobian** $J$ of $F$ says how much each output moves when an input
+# moves: $J_{ij} = \partial F_i / \partial x_j$. By the chain rule a gradient that passes through $F$ is multiplied by
+# it. The derivative of $x + F(x)$ is the derivative of $x$, the identity matrix $I$, plus $J$:
 
 # %%
 sublayers = [FeedForward(D, 4 * D) for _ in range(3)]
@@ -183,12 +156,15 @@ print(f"mean of the diagonal: {J.diagonal().mean():5.2f} for F, {with_skip.diago
 
 # %% [markdown]
 # In a stack the Jacobians are multiplied. Without skips three sub-layers give $J_3 J_2 J_1$. With skips they give
-# $(I + J_3)(I + J_2)(I + J_1)$, and if you multiply that out, you get a sum of eight terms. At each sub-layer the gradient goes
+# $(I + J_3)(I + J_2)(I + J_1)$. Multiply that out, and you get eight terms. At each sub-layer the gradient goes
 # either *through* ($J$) or *around* ($I$):
 #
 # ![The eight paths of a gradient from the top, on the left, down through three sub-layers, J3 first and J1 last. One goes around all
-# three and leaves the gradient as it was. Three go through one; three go through two; one goes through all three. Without skips there
-# is only the last one. With skips the gradient is the sum of all eight.](figures/06_residual_paths.svg)
+# three and leaves the gradient as it was. Three go through one; three go through two; one goes through all three.
+# Without skips there is only the last one. With skips the gradient is the sum of all
+# eight.](figures/06_residual_paths.svg)
+#
+# Do the eight paths add up to the product?
 
 # %%
 Js, state = [], point
@@ -207,6 +183,10 @@ at_once = (identity + Js[2]) @ (identity + Js[1]) @ (identity + Js[0])
 assert torch.allclose(sum(paths), at_once, atol=1e-6)
 print(f"{len(paths)} paths; their sum is the product, to within 0.000001")
 
+# %% [markdown]
+# And how much of a gradient is left after the first path, all the way around, and after the last, all the way
+# through?
+
 # %%
 gradient = torch.randn(1000, D)  # random gradients at the top, each of size 1
 left = [size(gradient @ path) for path in (paths[0], paths[-1])]
@@ -215,15 +195,14 @@ assert abs(left[0] - 1) < 0.02
 assert 0.005 < left[1] < 0.02
 
 # %% [markdown]
-# So $L$ sub-layers with skips are $2^L$ paths of every length from 0 to $L$ (Veit et al., 2016). Without skips only the longest
-# is left, and it is a product of $L$ matrices. On the shortest the gradient reaches the first sub-layer *as it was*, whatever
-# the others do.
+# So $L$ sub-layers with skips are $2^L$ paths of every length from 0 to $L$ (Veit et al., 2016). On the shortest the
+# gradient reaches the first sub-layer *as it was*. Without skips only the longest is left.
 #
 # ## 4. Down through 64 sub-layers
 #
-# Does that show in numbers? We need sub-layers whose size we control. Here is a random feed-forward layer of a given **gain**:
-# with gain 0.5 its output is, on average, half as large as its input. (A ReLU keeps half of the mean square; the 2 under the
-# second root makes up for that.)
+# To measure this in a deep stack, we need sub-layers whose size we control. Here is a random feed-forward layer of a
+# given **gain**: with gain 0.5 its output is, on average, half as large as its input. (A ReLU keeps half of the mean
+# square; the 2 under the second root makes up for that.)
 
 # %%
 wide = torch.float64  # 64 sub-layers make numbers that 32 bits cannot hold
@@ -242,13 +221,15 @@ print(f"gain asked for: 0.5, measured with 20 branches ≈ {sum(gains) / len(gai
 assert abs(sum(gains) / len(gains) - 0.5) < 0.03
 
 # %% [markdown]
-# And we need the norm. For now it is a box that gives each vector mean 0 and variance 1; [lesson 07](07_layer_norm.ipynb)
-# opens it. It can stand in two places. **Post-norm** is the one of 2017, which our translator has. **Pre-norm** is the one of
-# nearly all large models today:
+# And we need the norm. For now it is a box that gives each vector mean 0 and variance 1; [lesson
+# 07](07_layer_norm.ipynb) opens it. It can stand in two places: **post-norm** as in 2017 and in our translator,
+# **pre-norm** as in nearly all large models today.
 #
 # ![Two residual streams side by side, as thick orange lines upwards. Left, post-norm: a branch leaves the line, passes through
-# the sub-layer F and is added, and then the line itself passes through a norm. Right, pre-norm: the norm stands on the branch, in
-# front of F, and on the line there is nothing but additions.](figures/06_residual_placed.svg)
+# the sub-layer F and is added, and then the line itself passes through a norm. Right, pre-norm: the norm stands on
+# the branch, in front of F, and on the line there is nothing but additions.](figures/06_residual_placed.svg)
+#
+# With and without a skip, with and without a norm, that makes five ways to go past a sub-layer `f`:
 
 
 # %%
@@ -277,9 +258,9 @@ def send(way, L, gain, seed=0):
 
 
 # %% [markdown]
-# We take a modest gain, 0.5, and compare the gradient at the very bottom with that at the top. Without a skip each of the 64
-# sub-layers halves it: $0.5^{64}$, which is next to nothing. And with a *skip*, but no norm, what happens to the gradient on its
-# way down?
+# We take a gain of 0.5, and compare the gradient at the very bottom with that at the top. Without a skip each of the
+# 64 sub-layers halves it: $0.5^{64}$, which is next to nothing. And with a *skip*, but no norm, what happens to the
+# gradient on its way down?
 
 # %%
 predict("06_residual.gradient")
@@ -319,18 +300,17 @@ predict(
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# In each panel the gradient begins at the left, at the top of the stack, and goes down through 64 sub-layers. With a skip, the
-# path around everything is there, and nothing vanishes. But it is one of $2^{64}$ paths, and all the others are added to it: the
-# sum grows at every sub-layer. **Skips cure vanishing; they do not cure exploding.** (The search terms are **vanishing gradient**
-# and **exploding gradient**.)
+# In each panel the gradient begins at the left, at the top of the stack, and goes down through 64 sub-layers. With a
+# skip, the path around everything is there, and nothing vanishes. But all the other paths are added to it, and the
+# sum grows at every sub-layer. **Skips cure vanishing; they do not cure exploding.** (The search terms are
+# **vanishing gradient** and **exploding gradient**.)
 #
 # </details>
 #
 # ## 5. How large, exactly?
 #
-# We can predict these numbers. Where the covariance is 0, variances add (lesson 01); such numbers are called
-# *uncorrelated*. Are $x$ and what a fresh random branch makes of it uncorrelated? Here are 20 branches of gain 0.5,
-# each given the same 1,000 vectors:
+# Can we predict these numbers? Where the covariance is 0, variances add (lesson 01); such numbers are called
+# *uncorrelated*. Are $x$ and what a fresh random branch makes of it uncorrelated? We ask 20 branches of gain 0.5:
 
 # %%
 x, rows = torch.randn(1000, D, dtype=wide), []
@@ -346,28 +326,31 @@ assert abs(of_branch - 0.25) < 0.03
 assert abs(of_sum - 1.25) < 0.05
 
 # %% [markdown]
-# They are. Now let the branches have any gain $b$. Without a skip the variance is multiplied by $b^2$ at each sub-layer, and so
-# is the mean square of the gradient.
+# Nearly. So take any gain $b$, and add variances. (Without a skip each sub-layer multiplies the variance by $b^2$.)
 #
 # **Skip alone.** The branch adds $b^2$ times the variance that is there:
 #
 # $$\operatorname{var}(x + F(x)) = \operatorname{var}(x) + b^2 \operatorname{var}(x) = (1 + b^2)\operatorname{var}(x)$$
 #
-# After $L$ sub-layers it is $(1 + b^2)^L$: compound interest. With $b = 1$ it doubles each time. On the way back the gradient,
-# too, is a sum of two uncorrelated parts, one around and one through, so its mean square grows by the same factor.
+# After $L$ sub-layers it is $(1 + b^2)^L$: compound interest.
 #
-# **Pre-norm.** Now the branch sees a vector of variance 1, whatever `x` has become. Each branch adds the same amount, and there is
-# no compound interest:
+# **Pre-norm.** Now the branch sees a vector of variance 1, whatever `x` has become. Each branch adds the same amount:
 #
 # $$\operatorname{var}(x_{l+1}) = \operatorname{var}(x_l) + b^2 \qquad\Rightarrow\qquad \operatorname{var}(x_L) = 1 + L\,b^2$$
 #
-# The gradient's mean square grows by the same factor, $1 + L\,b^2$, on its way back.
+# **Post-norm.** Each sum has variance $1 + b^2$, and the norm brings it back to 1.
 #
-# <details><summary>Deeper: why this factor? Nearly everything cancels</summary>
+# **And the gradient?** In each of the three its mean square grows on the way back by the same factor as the variance
+# on the way up.
 #
-# The norm in front of sub-layer $l + 1$ divides by the size of $x_l$, the root of $1 + l\,b^2$. On the way back it divides the
-# gradient in the branch by the same number (nearly). So the branch adds less and less, and the mean square of the gradient grows
-# by only
+# <details><summary>Deeper: why by the same factor? In pre-norm, nearly everything cancels</summary>
+#
+# *Skip alone:* the gradient, too, is a sum of two uncorrelated parts, one around and one through, so each sub-layer
+# multiplies its mean square by $1 + b^2$. *Post-norm:* so does the sum, and the norm divides it by the same number.
+#
+# *Pre-norm:* the norm in front of sub-layer $l + 1$ divides by the size of $x_l$, the root of $1 + l\,b^2$. On the
+# way back it divides the gradient in the branch by the same number (nearly). So the branch adds less and less, and
+# the mean square of the gradient grows by only
 #
 # $$1 + \frac{b^2}{1 + l\,b^2} = \frac{1 + (l+1)\,b^2}{1 + l\,b^2}$$
 #
@@ -379,10 +362,7 @@ assert abs(of_sum - 1.25) < 0.05
 #
 # </details>
 #
-# **Post-norm.** Each sum has variance $1 + b^2$, and the norm brings it back to 1. On the way back the sum multiplies the
-# gradient's mean square by $1 + b^2$, and the norm divides it by the same number. So the gradient keeps its size, too.
-#
-# We compare that with section 4, medians of five seeds. (A size is the root of these mean squares.)
+# We compare that with section 4. (A size is the root of these mean squares.)
 
 # %%
 derived = {"skip": (1 + 0.5**2) ** (64 / 2), "pre-norm": (1 + 64 * 0.5**2) ** (1 / 2), "post-norm": 1.0}
@@ -392,7 +372,7 @@ for name, expected in derived.items():
     assert 0.5 < gradient[name][0] / expected < 2
 
 # %% [markdown]
-# And the same for the variance of `x`, with gain 1. Dashes are the formulas, marks are measured:
+# And the variance of `x`, with gain 1? If the formulas are right, the measured marks lie on their dashes:
 
 # %% jupyter={"source_hidden": true}
 wanted = {
@@ -417,18 +397,19 @@ _ = ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 assert 60 < doublings < 67 and 50 < variance["pre-norm"][-1] < 75
 
 # %% [markdown]
-# There is another way not to explode: begin with smaller branches. GPT-2 does this (Radford et al., 2019): it
-# multiplies the last matrix of each branch ($W_O$ of attention, $W_2$ of the feed-forward layer) by one small factor.
-# In exercise 6 you find the factor with which all branches together write as much as one did.
+# They do: skips alone double the variance at each sub-layer, pre-norm adds 1, post-norm keeps it. Another way not to
+# explode is to begin with smaller branches, as GPT-2 does (Radford et al., 2019; exercise 6).
+#
+# With a norm, the gradient of section 4 stayed within a factor of 10, even without a skip. Does such a stack learn?
 #
 # ## 6. Does it train?
 #
-# Sizes are an argument; training is the test. Back to the small task of section 2, with 32 sub-layers in each of the
-# five ways of section 4. All of them begin with PyTorch's **initialisation**, the small random numbers with which it
-# makes a layer. (Pre-norm has one more norm here, after the last sub-layer, as is usual.)
+# Sizes are an argument; training is the test. We train stacks of 32 on the task of section 2, in each of the five
+# ways, from PyTorch's **initialisation**, the small random numbers with which it makes a layer. (Pre-norm has one
+# more norm here, after the last sub-layer, as is usual.)
 #
-# The skip has an interesting rival, *norm only*. It has no skips, and yet in section 4 its gradient kept its size.
-# How much of the gradient arrives at the bottom here, before the first step of training? Medians of five seeds:
+# Watch *norm only*, the rival of the skip. How much of the gradient arrives at the bottom, before the first step?
+# Medians of five seeds:
 
 # %% jupyter={"source_hidden": true}
 before = {
@@ -440,9 +421,9 @@ for name, ratio in before.items():
 assert before["norm only"] < 0.1 and 0.2 < before["norm only, no biases"] < 5
 
 # %% [markdown]
-# *Norm only* keeps no more than a fortieth of its gradient. Its biases are to blame: they make the vector longer, the
-# norm divides by its length, and no gradient goes down through a bias. In the last line all biases begin at 0. Now
-# the gradient arrives three times as large as it set out, much as it does with skips.
+# *Norm only* keeps no more than a fortieth. Its biases are to blame: they make the vector longer, the norm divides by
+# its length, and no gradient goes down through a bias. In the last line all biases begin at 0, and the gradient
+# arrives three times as large as it set out, much as with skips.
 #
 # Take this last stack, *norm only* with biases that begin at 0, and train it. (Training may move the biases.) After
 # 250 steps, at the best of three learning rates: does it do as well as the stacks with skips, worse (but better than
@@ -490,15 +471,16 @@ predict("06_residual.trains", actual=choices[(only > 100 * guessing + 5) + (only
 #
 # And it does not keep its gradient. Above the figure stands how much of it arrives at the bottom after the 250 steps:
 # less than a hundredth, in those four. So the right size at the start is not enough. Would it be enough if it lasted?
+# The next two folds look for what else is missing.
 #
 # </details>
 
 # %% [markdown]
 # ### A closer look at *norm only*
 #
-# So much for the gradient on its way down. Now watch the inputs on their way up. We send 32 different ones through 64
-# sub-layers, before any training. How alike have their vectors become at the top? We take the mean cosine of all
-# pairs: 1 means that all point in one direction. (Open the figure after your guess.)
+# Now watch the inputs on their way up: 32 different ones go through 64 sub-layers, before any training. How alike are
+# their vectors at the top? We take the mean cosine of all pairs: 1 means that all point in one direction. (Open the
+# figure after your guess.)
 
 
 # %%
@@ -534,20 +516,17 @@ assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-no
 # one answer to every question. (A ReLU leaves no negative numbers, so the hidden vectors of any two inputs lean the
 # same way, and each sub-layer adds to it.)
 #
-# With skips it depends on **how much a branch writes compared with the `x` that it is added to**. As the gain grows,
-# the input fades. At gain 1 *skip* and *post-norm* lose it as well; in *pre-norm*, where `x` grows and the branches
-# do not, it fades least.
+# With skips it depends on **how much a branch writes compared with the `x` that it is added to**. At gain 1 *skip*
+# and *post-norm* lose the input as well. In *pre-norm*, where `x` grows and the branches do not, it fades least.
 #
 # Is that what holds *norm only* back? Only in part. With tanh in place of ReLU the inputs no longer lean the same
-# way, and *norm only* learns more: 45 % right. But with skips the same branches get 65 %.
-#
-# Yet with tanh the gradient does not shrink, before training or during it. So that is not enough either.
+# way, and the gradient does not shrink, before training or during it. Now *norm only* learns more, 45 % right. But
+# with skips the same branches get 65 %.
 #
 # What gets lost is *directions*. Vectors of 32 numbers have room for 32 directions at right angles. Before training,
-# hardly more than one of them (1.5) comes through. On the way up, the inputs are squeezed towards one line, some to
-# one end of it and some to the other. On the way down, whatever the loss asks for at the top, nearly the same
-# request, or its opposite, arrives at the bottom. With skips 4.6 directions come through. (How we count them, and the
-# trial with its control, is folded below.)
+# hardly more than one of them (1.5) comes through. Whatever the loss asks for at the top, nearly the same request, or
+# its opposite, arrives at the bottom. With skips 4.6 directions come through. (How we count them, and the trial with
+# its control, is folded below.)
 #
 # **So besides the size, ask whether different inputs are still different at the top, and different gradients still
 # different at the bottom.**
@@ -625,8 +604,8 @@ assert crushed[2] > 0.6 and max(squeezed for *_, squeezed in trial.values()) < 0
 # %% [markdown]
 # ### Skips alone: saved by a small start
 #
-# Go back to the figure of the trained stacks: skips alone do as well as skips with a norm. But they all began with
-# PyTorch's initialisation, and the branches that it makes are small:
+# Is exploding, then, harmless? In the figure of the trained stacks skips alone do as well as with a norm. But they
+# all began with PyTorch's initialisation, and the branches that it makes are small:
 
 # %%
 inputs = torch.randn(64, 32)
@@ -637,9 +616,8 @@ print(f"variance after 32 sub-layers: {(1 + 0.26**2) ** 32:.0f}; with gain 1: {2
 assert abs(gain - 0.26) < 0.03
 
 # %% [markdown]
-# With skips alone and branches of gain 1 the signal explodes. So we train once more, from this larger start. (The
-# biases begin at 0.) Pre-norm has two things that skips alone have not: a norm in front of each branch, and one after
-# the last sub-layer. The third and fourth rows have one each:
+# We train once more, from gain 1. (The biases begin at 0.) Pre-norm has two norms that skips alone have not: one in
+# front of each branch, and one after the last sub-layer. The third and fourth rows have one kind each:
 
 # %% jupyter={"source_hidden": true}
 stacks = {
@@ -658,9 +636,8 @@ assert mid["pre-norm, unit gain, no last norm"] > 60 and 35 < mid["post-norm, un
 
 # %% [markdown]
 # From this start, skips alone learn hardly better than guessing. Even *no skip* does better: a good start can do part
-# of a skip's work. Pre-norm learns from either start, and the norm in front of each branch does it alone. The one
-# after the last sub-layer helps only half-way, and so does post-norm. ([Lesson 07](07_layer_norm.ipynb) asks what the
-# place of the norm means for training.)
+# of a skip's work. Pre-norm learns from either start, and the norm in front of each branch does it alone. The last
+# norm alone gets half-way, and so does post-norm.
 #
 # And depth, with which we began?
 
@@ -672,19 +649,22 @@ for name in ("no skip", "skip", "pre-norm", "post-norm"):
 assert all(median(accuracy[name]["32"]["accuracy"]) > 0.7 for name in ("skip", "pre-norm", "post-norm"))
 
 # %% [markdown]
-# With skips, depth no longer does harm: 32 sub-layers learn as much as 2, while 32 without skips, from this start,
-# learn nothing. (Nor does depth do much good, on this small task.)
+# With skips, depth no longer does harm: 32 sub-layers learn as much as 2.
+#
+# So what does the plus sign cure? It keeps the gradient from vanishing. But at the start so did *norm only*, with
+# biases that begin at 0, and it hardly learnt. In fresh stacks, skips also keep different inputs different at the
+# top, as long as the branches write little compared with what they are added to.
 #
 # ## 7. Play
 #
-# Now we can weaken the skip, too: $\text{skip} \cdot x + \text{branch} \cdot F(x)$. The two parts are uncorrelated, so without a norm
-# each sub-layer multiplies the mean square by $\text{skip}^2 + \text{branch}^2$. The explorer draws this, and the formulas of section 5
-# for the norms. (It says "layer" for a sub-layer.)
+# How weak may a skip be? In $\text{skip} \cdot x + \text{branch} \cdot F(x)$ the two parts are uncorrelated, so
+# without a norm each sub-layer multiplies the mean square by $\text{skip}^2 + \text{branch}^2$. The explorer draws
+# this, and the formulas of section 5 for the norms. (It says "layer" for a sub-layer.)
 #
 # 1. Depth 32, branch 0.5, no norm. What is the *smallest* skip gain with which one per cent of the gradient still
-#    reaches the bottom? Keep the number: an exercise asks for it. Then move the branch to 0.05. Is a skip of 0.9
-#    enough? And at depth 64?
-# 2. Skip 1, branch 1, no norm. At which depth does the variance pass one million? Choose pre-norm: and now?
+#    reaches the bottom? Keep the number for an exercise. Then move the branch to 0.05. Is a skip of 0.9 enough? And at
+#    depth 64?
+# 2. Skip 1, branch 1, no norm. At which depth does the variance pass one million? And with pre-norm?
 # 3. Post-norm, depth 64, branch 0.5. With skip 1 and with skip 0, signal and gradient look perfect. Which number
 #    tells the two apart? And what does it say of pre-norm?
 
@@ -696,10 +676,10 @@ explorer
 # <details><summary>Answers to all but the first number, when you have tried</summary>
 #
 # 1\. With the small branch, 0.9 is enough at depth 32, but not at 64. 2\. At 20: $2^{20}$ is the first power of two above a
-# million. Pre-norm reaches 65 at most. 3\. The number *on the skips alone*: how much of the gradient *at the top* reaches the
-# bottom without passing through any branch. It is 0 with skip 0 (that is *norm only*), and less than a thousandth with skip 1:
-# every norm on the line takes a part of it. In pre-norm no norm stands on the line, and the number is 1. What follows from
-# this for training is a question of [lesson 07](07_layer_norm.ipynb).
+# million. Pre-norm reaches 65 at most. 3\. The number *on the skips alone*: how much of the gradient *at the top*
+# reaches the bottom without passing through any branch. It is 0 with skip 0 (that is *norm only*), and less than a
+# thousandth with skip 1: every norm on the line takes a part of it. In pre-norm no norm stands on the line, and the
+# number is 1. What follows from this for training is a question of [lesson 07](07_layer_norm.ipynb).
 #
 # </details>
 
@@ -714,23 +694,24 @@ assert through_layers(64, 1, 0.5, "pre")[2] == 1 and 0.0005 < through_layers(64,
 # %% [markdown]
 # ## 8. A stream that everybody reads and writes
 #
-# Look at the skips once more, all of them in a row. Together they make one long line from the embedding to the output. Every
-# sub-layer reads from it and adds something to it. It is called the **residual stream** (Elhage et al., 2021). Here is a piece
-# of the translator's, just before it writes the month:
+# Put all skips in a row, and they make one long line from the embedding to the output, the **residual stream**
+# (Elhage et al., 2021). Every sub-layer reads from it and adds something to it. Here is a piece of the translator's,
+# just before it writes the month. Compare what is there with what is added:
 #
 # ![The residual stream through the decoder's block 2 as a line, as thick as the vector is long. The vector has length 8.1.
-# Self-attention reads it and writes 9.7: the sum has length 13.4, and a norm brings it back to 8.1. Cross-attention writes 5.8,
-# the sum is 10.5, the norm makes it 8.0. Feed-forward writes 13.3, the sum is 16.8, after the norm it is
+# Self-attention reads it and writes 9.7: the sum has length 13.4, and a norm brings it back to 8.1. Cross-attention
+# writes 5.8, the sum is 10.5, the norm makes it 8.0. Feed-forward writes 13.3, the sum is 16.8, after the norm it is
 # 9.6.](figures/06_residual_stream.svg)
 #
-# Look at the first sum. 8.1 and 9.7 do not make 17.8, but 13.4. If the two vectors stood at right angles, as those of
-# fresh branches nearly do (section 5), Pythagoras would give $\sqrt{8.1^2 + 9.7^2} = 12.6$, which is near. And what
-# self-attention writes is more than a small correction: it is longer than what was there.
-#
-# In pre-norm no norm stands on the line. There the stream at the top *is* the sum of everything that was ever written
-# to it. We check that in a fresh GPT of 6 blocks. (A GPT is a decoder without an encoder, [lesson 14](14_gpt.ipynb).)
+# What self-attention writes is more than a small correction: it is longer than what was there. In pre-norm no norm
+# stands on the line. There the stream at the top *is* the sum of everything that was ever written to it.
 
-# %%
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: the sum, checked in a fresh pre-norm GPT
+#
+# A GPT is a decoder without an encoder ([lesson 14](14_gpt.ipynb)). This one has 6 blocks.
+
+# %% tags=["deeper"]
 gpt = GPT(TransformerConfig(vocab_size=50, n_layers=6, norm_position="pre"))
 written = []  # what a residual adds passes through its dropout (section 10), which changes nothing here
 hooks = [part.dropout.register_forward_hook(lambda module, inputs, output: written.append(output))
@@ -749,9 +730,9 @@ print(f"the top of the stream (up to {leaves.abs().max():.0f}), to within 0.0000
 # %% [markdown]
 # ### Reading the stream early
 #
-# If all sub-layers write to one stream, perhaps they write in one language. Then we can pretend that the decoder ends after fewer
-# blocks: take the stream there, give it to the output layer, and see which token it would write. This is the **logit lens**
-# (nostalgebraist, 2020). We give it our date again:
+# If all sub-layers write to one stream, can we read it early? We pretend that the decoder ends after fewer blocks:
+# take the stream there, give it to the output layer, and see which token it would write. This is the **logit lens**
+# (nostalgebraist, 2020):
 
 # %%
 english, _ = tokenizer.batch(["Sunday, November 22, 2026"])
@@ -763,13 +744,13 @@ for blocks, x in enumerate(one["decoder"]):
     print(f"after {blocks} block{'s' * (blocks != 1)}:".ljust(16), "".join(tokenizer.tokens(said.tolist())))
 
 # %% [markdown]
-# Before the first block the model repeats the token that it has just read: its output layer is the embedding's own matrix, and each
-# token's vector agrees best with itself. After two blocks it is right. And after one it looks half-way there: many digits, and a
-# 年 in its place. Does it already say something about *this* date?
+# Before the first block the model repeats the token that it has just read. (Its output layer is the embedding's own
+# matrix.) After two blocks it is right. And after one it looks half-way there: many digits, and a 年 in its place.
+# Does it already say something about *this* date?
 #
-# Two controls. The first is a table that reads no English: for each position and the token before, it gives the token that
-# followed most often in 5,000 other dates. The second is the model itself with the *wrong* English: every text is given another
-# date's source. Whatever it still gets right, it did not get from the English. Here are the shares of next tokens that are right:
+# Two controls cannot know it. One is a table that reads no English: for each position and the token before, it gives
+# the token that followed most often in 5,000 other dates. The other is the model itself with another date's English.
+# The shares of next tokens that are right:
 
 # %% jupyter={"source_hidden": true}
 source, source_mask = tokenizer.batch([pair.source for pair in held_out])
@@ -811,17 +792,16 @@ assert all(
 assert all(right - wrong < 0.06 for right, wrong in zip(right_1, wrong_1, strict=True))
 
 # %% [markdown]
-# After block 1 the readout is *worse* than the table that reads no English, and with the wrong English it is nearly as good as with
-# the right one. So what it gets right after one block is mostly the shape of a date, and not *this* date. Without the controls we
-# would have read far too much into the line above. (That does not mean that block 1 has done nothing: what it wrote may be there in
-# a form that block 2 can read and the output layer cannot.)
+# After block 1 the readout is *worse* than the table, and with the wrong English it is nearly as good as with the
+# right one. What it gets right is mostly the shape of a date, and not *this* date. (Block 1 may have written more
+# than the output layer can read.)
 #
 # ## 9. What people get wrong
 #
-# **Something on the skip.** It looks harmless, even generous: a learnt matrix on the skip, or a matrix after the addition. But then
-# $I$ is gone, and what passes is a product of matrices again. We send a gradient down through 64 fresh sub-layers of gain 0.25, with
-# matrices as PyTorch makes them, and with random ones of gain 1. How large is it at the bottom, relative to the top, and how many of
-# its 64 directions are left (counted as in the folded trial of section 6)?
+# **Something on the skip.** A learnt matrix on the skip, or after the addition, looks harmless. But then $I$ is gone,
+# and what passes is a product of matrices again. How large is a gradient after 64 fresh sub-layers of gain 0.25, with
+# matrices as PyTorch makes them, and with random ones of gain 1? And how many of its 64 directions are left? (64 if
+# all are stretched alike, 1 if only one is left; counted as in the folded trial of section 6.)
 
 
 # %% jupyter={"source_hidden": true}
@@ -865,13 +845,12 @@ assert 7 < directions[0] < 8 and directions[3] < 2.2
 
 # %% [markdown]
 # With PyTorch's small matrices on the line the gradient is gone again. With matrices of gain 1 its *size* is about
-# that of the plain addition, but hardly two of its directions are left, instead of seven or eight. (He et al. (2016)
-# tried five things on the skip, from scaling to dropout; all did worse than the plain addition.)
+# that of the plain addition, but hardly two of its directions are left.
 
 # %% [markdown]
 # ## 10. What you have now
 #
-# You have one line of code. Put it into the translator, instead of all ten residuals of the package, and let it write:
+# You have one line of code. Put it into the translator, in place of all ten residuals of the package:
 
 
 # %%
@@ -879,7 +858,8 @@ def yours(residual, x, sublayer):
     return residual.norm(x + sublayer(x))  # post-norm, as it was trained
 
 
-with patched([(part, "forward", partial(yours, part)) for part in skips.values()]):
+skips = [part for part in model.modules() if isinstance(part, Residual)]
+with patched([(part, "forward", partial(yours, part)) for part in skips]):
     for date in ("Friday, March 13, 2026", "Monday, December 31, 1999"):
         print(date, "->", translate(model, tokenizer, [date])[0])
     print(f"{exact_match(model, tokenizer, held_out):.1%} of the dates are right, as before: {whole:.1%}")
@@ -887,8 +867,7 @@ with patched([(part, "forward", partial(yours, part)) for part in skips.values()
 # %% [markdown]
 # In the package it is `transformer_lab.Residual(norm, norm_position, dropout)`. It knows both places of the norm.
 # While a model trains, it sets some of the numbers that are *written* to 0, at random (dropout), but never anything
-# on the skip: if all of them are 0, `x` arrives whole. In pre-norm no norm stands on the stream, and it tends to
-# grow. So a pre-norm stack usually ends with one last norm.
+# on the skip: if all of them are 0, `x` arrives whole.
 
 # %%
 x, f, layer_norm = torch.randn(B, T, D), FeedForward(D, 4 * D), torch.nn.LayerNorm(D)
@@ -908,7 +887,8 @@ print("the same numbers as ours, with either place of the norm")
 #
 # <details><summary>Somebody says: "Residual connections save computation, because they skip layers." True?</summary>
 #
-# No. $F$ is computed all the same, and then there is one more addition for each number. What is saved is not work but the gradient.
+# No. $F$ is computed all the same, and then there is one more addition for each number. What is saved is not work but
+# the gradient.
 #
 # </details>
 #
@@ -920,7 +900,8 @@ print("the same numbers as ours, with either place of the norm")
 #
 # </details>
 #
-# Now do the [exercises of this lesson](../exercises/06_residual/residual.ipynb): three core questions, then optional ones.
+# Now do the [exercises of this lesson](../exercises/06_residual/residual.ipynb): three core questions, then optional
+# ones.
 #
 # ## Takeaways
 #
@@ -930,16 +911,15 @@ print("the same numbers as ours, with either place of the norm")
 #   L$ in pre-norm, and not at all in post-norm. Our stack of 32 with skips alone learnt from a small start only,
 #   pre-norm from both.
 # * The right size is not enough. With a norm and no skips, our stack of 32 began with a gradient of the right size,
-#   and hardly learnt. With tanh the gradient had not shrunk at any look, and still the stack learnt less than with
-#   skips. At the start hardly more than one of its 32 directions came through.
+#   and hardly learnt. Ask whether different inputs, and different gradients, stay different.
 # * All sub-layers read and write one residual stream. Reading it early needs a control that cannot know the answer.
 #
-# **Papers.** He et al. (2015), [arXiv:1512.03385](https://arxiv.org/abs/1512.03385): the residual connection; He et al.
-# (2016), [arXiv:1603.05027](https://arxiv.org/abs/1603.05027): why the skip must be the identity. Veit et al. (2016),
-# [arXiv:1605.06431](https://arxiv.org/abs/1605.06431): paths. Saxe et al. (2013),
+# **Papers.** He et al. (2015), [arXiv:1512.03385](https://arxiv.org/abs/1512.03385): the residual connection; He et
+# al. (2016), [arXiv:1603.05027](https://arxiv.org/abs/1603.05027): why the skip must be the identity. Veit et al.
+# (2016), [arXiv:1605.06431](https://arxiv.org/abs/1605.06431): paths. Saxe et al. (2013),
 # [arXiv:1312.6120](https://arxiv.org/abs/1312.6120): depth from rotations. Zhang et al. (2019),
 # [arXiv:1901.09321](https://arxiv.org/abs/1901.09321): depth without a norm, by small branches. Xiong et al. (2020),
-# [arXiv:2002.04745](https://arxiv.org/abs/2002.04745): pre-norm and post-norm. Elhage et al. (2021), *A Mathematical Framework
-# for Transformer Circuits*: the residual stream. nostalgebraist (2020), *interpreting GPT: the logit lens*.
+# [arXiv:2002.04745](https://arxiv.org/abs/2002.04745): pre-norm and post-norm. Elhage et al. (2021), *A Mathematical
+# Framework for Transformer Circuits*: the residual stream. nostalgebraist (2020), *interpreting GPT: the logit lens*.
 #
 # Previous: [05 Feed-forward](05_feed_forward.ipynb). Next: [07 Layer norm](07_layer_norm.ipynb).

@@ -7,12 +7,12 @@
 # decoder, an orange arrow leads from what goes in to what comes out: a path that does not pass through the
 # sub-layer.](figures/06_residual_where.svg)
 #
-# Look inside a deep Transformer, and you find the orange arrows of this drawing. Each of them carries what goes
-# *into* a part around that part, and adds it to what comes out.
+# Look inside our translator, and you find the orange arrows of this drawing. Each of them carries a part's input
+# around that part, and adds it to the part's output.
 #
-# In this lesson you stack up to 64 parts and measure what becomes of the signal on its way up and of the gradient on
-# its way down. Then we train stacks of 32. One of them has no arrows, and yet it begins with a gradient of about the
-# right size. Will it learn? You will be able to
+# In this lesson you stack up to 64 parts and measure what becomes of the signal on its way up and of the gradient
+# on its way down. Then we train stacks of 32. One of those without arrows begins, even so, with a gradient of about
+# the right size. Will it learn? You will be able to
 #
 # * predict how large signal and gradient are after many layers, and check it;
 # * say what the addition cures, and what it does not;
@@ -54,7 +54,7 @@ _ = torch.manual_seed(0)
 # $$x + F(x)$$
 #
 # The path on which `x` goes around $F$ is the **skip connection**, or skip for short. The path through $F$ is the
-# **branch**. Both together, with the addition, are the **residual connection**.
+# **branch**. Both together, with the addition, are the **residual connection**. (Its norm comes in section 4.)
 #
 # ![Left a residual connection: from x an orange line, the skip, goes straight up to a plus; next to it a branch leaves the line,
 # passes through the sub-layer F and ends at the plus; x + F(x) goes on. Right the same without its skip: x can only
@@ -103,9 +103,10 @@ assert abs(again[2] - 0.7) < 0.05
 assert abs(again[32] - 0.2) < 0.04
 
 # %% [markdown]
-# No: the deep one has not even learnt these. Yet it can do whatever a stack of 2 can do: two sub-layers do the work,
-# and the other thirty hand on what they get. (One bias can lift every number past the ReLU, and the next can take it
-# back.) So a good answer exists. Training does not find it, not even in four times as many steps:
+# No: the deep one has not even learnt these. Yet it can do whatever a stack of 2 can do: two sub-layers do the
+# work, and the other thirty hand on what they get. (One bias can lift all numbers above 0, where a ReLU changes
+# nothing, and the next undoes that.) So a good answer exists. Training does not find it, not even in four times as
+# many steps:
 
 # %%
 controls = recorded("residual_controls")["result"]
@@ -141,9 +142,9 @@ assert torch.equal(x + silent(x), x)
 #
 # ## 3. The ways of a gradient
 #
-# How does a gradient get past a sub-layer? The **Jacobian** $J$ of $F$ says how much each output moves when an input
-# moves: $J_{ij} = \partial F_i / \partial x_j$. By the chain rule a gradient that passes through $F$ is multiplied by
-# it. The derivative of $x + F(x)$ is the derivative of $x$, the identity matrix $I$, plus $J$:
+# How does a gradient get past a sub-layer? The **Jacobian** $J$ of $F$ says how much each output moves when an
+# input moves: $J_{ij} = \partial F_i / \partial x_j$. By the chain rule a gradient that passes through $F$ is
+# multiplied by it. The Jacobian of $x$ is the identity matrix $I$, so that of $x + F(x)$ is $I + J$:
 
 # %%
 sublayers = [FeedForward(D, 4 * D) for _ in range(3)]
@@ -200,9 +201,9 @@ assert 0.005 < left[1] < 0.02
 #
 # ## 4. Down through 64 sub-layers
 #
-# To measure this in a deep stack, we need sub-layers whose size we control. Here is a random feed-forward layer of a
-# given **gain**: with gain 0.5 its output is, on average, half as large as its input. (A ReLU keeps half of the mean
-# square; the 2 under the second root makes up for that.)
+# For a deep stack we need sub-layers whose output has a size that we control. Here is a random feed-forward layer
+# of a given **gain**: with gain 0.5 its output is, on average, half as large as its input. (A ReLU keeps half of
+# the mean square; the 2 under the second root makes up for that.)
 
 # %%
 wide = torch.float64  # 64 sub-layers make numbers that 32 bits cannot hold
@@ -222,14 +223,14 @@ assert abs(sum(gains) / len(gains) - 0.5) < 0.03
 
 # %% [markdown]
 # And we need the norm. For now it is a box that gives each vector mean 0 and variance 1; [lesson
-# 07](07_layer_norm.ipynb) opens it. It can stand in two places: **post-norm** as in 2017 and in our translator,
-# **pre-norm** as in nearly all large models today.
+# 07](07_layer_norm.ipynb) opens it. It can stand after the addition (**post-norm**, as in our translator) or in
+# front of $F$ (**pre-norm**, as in nearly all large models today).
 #
 # ![Two residual streams side by side, as thick orange lines upwards. Left, post-norm: a branch leaves the line, passes through
 # the sub-layer F and is added, and then the line itself passes through a norm. Right, pre-norm: the norm stands on
 # the branch, in front of F, and on the line there is nothing but additions.](figures/06_residual_placed.svg)
 #
-# With and without a skip, with and without a norm, that makes five ways to go past a sub-layer `f`:
+# That makes five ways to go past a sub-layer `f`, two without a skip and three with one:
 
 
 # %%
@@ -258,9 +259,9 @@ def send(way, L, gain, seed=0):
 
 
 # %% [markdown]
-# We take a gain of 0.5, and compare the gradient at the very bottom with that at the top. Without a skip each of the
-# 64 sub-layers halves it: $0.5^{64}$, which is next to nothing. And with a *skip*, but no norm, what happens to the
-# gradient on its way down?
+# We take a gain of 0.5, and compare the gradient at the very bottom with that at the top. Without a skip each of
+# the 64 sub-layers about halves it, too: $0.5^{64}$, next to nothing. And with a *skip*, but no norm, what happens
+# to the gradient on its way down?
 
 # %%
 predict("06_residual.gradient")
@@ -300,9 +301,9 @@ predict(
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# In each panel the gradient begins at the left, at the top of the stack, and goes down through 64 sub-layers. With a
-# skip, the path around everything is there, and nothing vanishes. But all the other paths are added to it, and the
-# sum grows at every sub-layer. **Skips cure vanishing; they do not cure exploding.** (The search terms are
+# In each panel the gradient begins at the left, at the top of the stack, and goes down through 64 sub-layers. With
+# a skip, the path around everything is there, and here nothing vanishes. But all the other paths are added to it,
+# and the sum grows at every sub-layer. **Skips cure vanishing; they do not cure exploding.** (The search terms are
 # **vanishing gradient** and **exploding gradient**.)
 #
 # </details>
@@ -326,7 +327,8 @@ assert abs(of_branch - 0.25) < 0.03
 assert abs(of_sum - 1.25) < 0.05
 
 # %% [markdown]
-# Nearly. So take any gain $b$, and add variances. (Without a skip each sub-layer multiplies the variance by $b^2$.)
+# Nearly. So take any gain $b$, and add variances. (Without a skip each sub-layer multiplies the variance, and the
+# gradient's mean square, by $b^2$.)
 #
 # **Skip alone.** The branch adds $b^2$ times the variance that is there:
 #
@@ -334,19 +336,21 @@ assert abs(of_sum - 1.25) < 0.05
 #
 # After $L$ sub-layers it is $(1 + b^2)^L$: compound interest.
 #
-# **Pre-norm.** Now the branch sees a vector of variance 1, whatever `x` has become. Each branch adds the same amount:
+# **Pre-norm.** Now the branch sees a vector of variance 1, whatever $x_l$, the `x` after $l$ sub-layers, is. Each
+# branch adds the same amount:
 #
 # $$\operatorname{var}(x_{l+1}) = \operatorname{var}(x_l) + b^2 \qquad\Rightarrow\qquad \operatorname{var}(x_L) = 1 + L\,b^2$$
 #
 # **Post-norm.** Each sum has variance $1 + b^2$, and the norm brings it back to 1.
 #
-# **And the gradient?** In each of the three its mean square grows on the way back by the same factor as the variance
-# on the way up.
+# **And the gradient?** In each of the three its mean square is multiplied on the way back by about the same factor
+# as the variance on the way up.
 #
 # <details><summary>Deeper: why by the same factor? In pre-norm, nearly everything cancels</summary>
 #
 # *Skip alone:* the gradient, too, is a sum of two uncorrelated parts, one around and one through, so each sub-layer
-# multiplies its mean square by $1 + b^2$. *Post-norm:* so does the sum, and the norm divides it by the same number.
+# multiplies its mean square by $1 + b^2$. *Post-norm:* the sum multiplies it by $1 + b^2$, too, and the norm
+# divides it by the same number.
 #
 # *Pre-norm:* the norm in front of sub-layer $l + 1$ divides by the size of $x_l$, the root of $1 + l\,b^2$. On the
 # way back it divides the gradient in the branch by the same number (nearly). So the branch adds less and less, and
@@ -362,7 +366,7 @@ assert abs(of_sum - 1.25) < 0.05
 #
 # </details>
 #
-# We compare that with section 4. (A size is the root of these mean squares.)
+# We compare the roots of these factors with the gradients in section 4, medians of five seeds:
 
 # %%
 derived = {"skip": (1 + 0.5**2) ** (64 / 2), "pre-norm": (1 + 64 * 0.5**2) ** (1 / 2), "post-norm": 1.0}
@@ -397,8 +401,9 @@ _ = ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 assert 60 < doublings < 67 and 50 < variance["pre-norm"][-1] < 75
 
 # %% [markdown]
-# They do: skips alone double the variance at each sub-layer, pre-norm adds 1, post-norm keeps it. Another way not to
-# explode is to begin with smaller branches, as GPT-2 does (Radford et al., 2019; exercise 6).
+# They nearly do: skips alone double the variance at each sub-layer, pre-norm adds 1, post-norm keeps it. Another
+# way not to explode is to shrink each branch's last matrix before training, as GPT-2 does (Radford et al., 2019;
+# exercise 6).
 #
 # With a norm, the gradient of section 4 stayed within a factor of 10, even without a skip. Does such a stack learn?
 #
@@ -406,7 +411,7 @@ assert 60 < doublings < 67 and 50 < variance["pre-norm"][-1] < 75
 #
 # Sizes are an argument; training is the test. We train stacks of 32 on the task of section 2, in each of the five
 # ways, from PyTorch's **initialisation**, the small random numbers with which it makes a layer. (Pre-norm has one
-# more norm here, after the last sub-layer, as is usual.)
+# more norm here, after the last sub-layer, since its line has none.)
 #
 # Watch *norm only*, the rival of the skip. How much of the gradient arrives at the bottom, before the first step?
 # Medians of five seeds:
@@ -421,9 +426,9 @@ for name, ratio in before.items():
 assert before["norm only"] < 0.1 and 0.2 < before["norm only, no biases"] < 5
 
 # %% [markdown]
-# *Norm only* keeps no more than a fortieth. Its biases are to blame: they make the vector longer, the norm divides by
-# its length, and no gradient goes down through a bias. In the last line all biases begin at 0, and the gradient
-# arrives three times as large as it set out, much as with skips.
+# *Norm only* keeps no more than a fortieth. The biases are to blame (section 4 had none): they make the vector
+# longer, the norm divides by its length, and no gradient goes down through a bias. In the last line all biases
+# begin at 0, and the gradient arrives three times as large as it set out, much as with skips.
 #
 # Take this last stack, *norm only* with biases that begin at 0, and train it. (Training may move the biases.) After
 # 250 steps, at the best of three learning rates: does it do as well as the stacks with skips, worse (but better than
@@ -466,21 +471,22 @@ predict("06_residual.trains", actual=choices[(only > 100 * guessing + 5) + (only
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# Each dot is one training run. The three ways with skips get 74 % right. **Our *norm only* begins with about as much
-# gradient as they do, and still, at these rates, four of its five seeds stay at guessing.** (The fifth gets to 27 %.)
+# Each dot is one training run. The three ways with skips get 74 % right. **Our *norm only* begins with about as
+# much gradient as they do, and still, at these rates, four of its five seeds stay at guessing.** (The fifth gets a
+# little further.)
 #
-# And it does not keep its gradient. Above the figure stands how much of it arrives at the bottom after the 250 steps:
-# less than a hundredth, in those four. So the right size at the start is not enough. Would it be enough if it lasted?
-# The next two folds look for what else is missing.
+# And it does not keep its gradient. Above the figure stands how much of it arrives at the bottom after the 250
+# steps: less than a hundredth, in four of the five. So the right size at the start is not enough. Would it be
+# enough if it lasted, or is something else missing? The next fold looks at both.
 #
 # </details>
 
 # %% [markdown]
 # ### A closer look at *norm only*
 #
-# Now watch the inputs on their way up: 32 different ones go through 64 sub-layers, before any training. How alike are
-# their vectors at the top? We take the mean cosine of all pairs: 1 means that all point in one direction. (Open the
-# figure after your guess.)
+# Now watch the inputs on their way up: 32 go through 64 fresh sub-layers of several gains, in all five ways. How
+# alike are their vectors at the top? We take the mean cosine of all pairs: 1 means that all point in one direction.
+# (Open the figure after your guess.)
 
 
 # %%
@@ -514,19 +520,21 @@ assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-no
 #
 # Without skips, norm or no norm, all inputs end up in nearly one direction: before training the stack gives nearly
 # one answer to every question. (A ReLU leaves no negative numbers, so the hidden vectors of any two inputs lean the
-# same way, and each sub-layer adds to it.)
+# same way, and more so with each sub-layer.)
 #
 # With skips it depends on **how much a branch writes compared with the `x` that it is added to**. At gain 1 *skip*
 # and *post-norm* lose the input as well. In *pre-norm*, where `x` grows and the branches do not, it fades least.
 #
-# Is that what holds *norm only* back? Only in part. With tanh in place of ReLU the inputs no longer lean the same
-# way, and the gradient does not shrink, before training or during it. Now *norm only* learns more, 45 % right. But
-# with skips the same branches get 65 %.
+# Is that what holds *norm only* back? Only in part. With tanh in place of ReLU, and from another start, the inputs
+# no longer lean the same way. The gradient had not shrunk at any of our looks. (It may have been too large at some:
+# up to 110 times that at the top.) Now *norm only* gets 45 % right; with ReLU and gain 1 it gets 25 %. But with
+# skips the same tanh branches get 65 %.
 #
-# What gets lost is *directions*. Vectors of 32 numbers have room for 32 directions at right angles. Before training,
-# hardly more than one of them (1.5) comes through. Whatever the loss asks for at the top, nearly the same request, or
-# its opposite, arrives at the bottom. With skips 4.6 directions come through. (How we count them, and the trial with
-# its control, is folded below.)
+# What gets lost is *directions*. Vectors of 32 numbers have room for 32 directions at right angles. Before
+# training, hardly more than one of them (1.5) comes through this *norm only*. On the way up, the inputs are
+# squeezed towards one line, some to one end of it and some to the other. On the way down, whatever the loss asks
+# for at the top, it is mostly one request, or its opposite, that arrives at the bottom. With skips 4.6 directions
+# come through. (The count, and the trial with its control, are folded below.)
 #
 # **So besides the size, ask whether different inputs are still different at the top, and different gradients still
 # different at the bottom.**
@@ -537,8 +545,8 @@ assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-no
 # ### Deeper: the trial, with tanh and with rotations
 #
 # If *norm only* is held back because all inputs lean the same way, it must learn more as soon as they do not. With
-# tanh, which is negative as often as positive, they do not. Here is *norm only* with 32 sub-layers of gain 1, whose
-# biases begin at 0, with ReLU and with tanh. (For tanh we take $W_1$ at 0.3 of its size, where a tanh is nearly a
+# tanh, which is negative as often as positive, they do not. Here is *norm only* with 32 sub-layers whose biases
+# begin at 0, with ReLU (gain 1) and with tanh. (For tanh we take $W_1$ at 0.3 of its size, where a tanh is nearly a
 # straight line. That makes the gain smaller.)
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
@@ -604,8 +612,8 @@ assert crushed[2] > 0.6 and max(squeezed for *_, squeezed in trial.values()) < 0
 # %% [markdown]
 # ### Skips alone: saved by a small start
 #
-# Is exploding, then, harmless? In the figure of the trained stacks skips alone do as well as with a norm. But they
-# all began with PyTorch's initialisation, and the branches that it makes are small:
+# Is exploding, then, harmless? In the figure of the trained stacks, skips do as well without a norm as with one.
+# But they all began with PyTorch's initialisation, and the branches that it makes are small:
 
 # %%
 inputs = torch.randn(64, 32)
@@ -616,8 +624,8 @@ print(f"variance after 32 sub-layers: {(1 + 0.26**2) ** 32:.0f}; with gain 1: {2
 assert abs(gain - 0.26) < 0.03
 
 # %% [markdown]
-# We train once more, from gain 1. (The biases begin at 0.) Pre-norm has two norms that skips alone have not: one in
-# front of each branch, and one after the last sub-layer. The third and fourth rows have one kind each:
+# We train once more, from gain 1. (The biases begin at 0.) Pre-norm has two kinds of norm that skips alone lack:
+# one in front of each branch, and one after the last sub-layer. The third and fourth rows have one kind each:
 
 # %% jupyter={"source_hidden": true}
 stacks = {
@@ -635,9 +643,9 @@ assert mid["skip, unit gain"] < 100 * guessing + 10 < mid["no skip, unit gain"] 
 assert mid["pre-norm, unit gain, no last norm"] > 60 and 35 < mid["post-norm, unit gain"] < 55
 
 # %% [markdown]
-# From this start, skips alone learn hardly better than guessing. Even *no skip* does better: a good start can do part
-# of a skip's work. Pre-norm learns from either start, and the norm in front of each branch does it alone. The last
-# norm alone gets half-way, and so does post-norm.
+# From this start, skips alone learn hardly better than guessing. Even *no skip* does better: a good start can do
+# part of a skip's work. Pre-norm learns from either start; from this one, the norm in front of each branch is
+# enough. The last norm alone gets half-way, and so does post-norm.
 #
 # And depth, with which we began?
 
@@ -649,7 +657,7 @@ for name in ("no skip", "skip", "pre-norm", "post-norm"):
 assert all(median(accuracy[name]["32"]["accuracy"]) > 0.7 for name in ("skip", "pre-norm", "post-norm"))
 
 # %% [markdown]
-# With skips, depth no longer does harm: 32 sub-layers learn as much as 2.
+# With skips, from this start, depth no longer does harm (nor much good): 32 sub-layers learn as much as 2.
 #
 # So what does the plus sign cure? It keeps the gradient from vanishing. But at the start so did *norm only*, with
 # biases that begin at 0, and it hardly learnt. In fresh stacks, skips also keep different inputs different at the
@@ -657,9 +665,10 @@ assert all(median(accuracy[name]["32"]["accuracy"]) > 0.7 for name in ("skip", "
 #
 # ## 7. Play
 #
-# How weak may a skip be? In $\text{skip} \cdot x + \text{branch} \cdot F(x)$ the two parts are uncorrelated, so
-# without a norm each sub-layer multiplies the mean square by $\text{skip}^2 + \text{branch}^2$. The explorer draws
-# this, and the formulas of section 5 for the norms. (It says "layer" for a sub-layer.)
+# How weak may a skip be? We scale both paths: the parts of $\text{skip} \cdot x + \text{branch} \cdot F(x)$ are
+# uncorrelated ($F$ has gain 1), so without a norm each sub-layer multiplies the mean square by $\text{skip}^2 +
+# \text{branch}^2$. The explorer draws this, and the formulas of section 5 for the norms. (It says "layer" for a
+# sub-layer.)
 #
 # 1. Depth 32, branch 0.5, no norm. What is the *smallest* skip gain with which one per cent of the gradient still
 #    reaches the bottom? Keep the number for an exercise. Then move the branch to 0.05. Is a skip of 0.9 enough? And at
@@ -675,11 +684,12 @@ explorer
 # %% [markdown]
 # <details><summary>Answers to all but the first number, when you have tried</summary>
 #
-# 1\. With the small branch, 0.9 is enough at depth 32, but not at 64. 2\. At 20: $2^{20}$ is the first power of two above a
-# million. Pre-norm reaches 65 at most. 3\. The number *on the skips alone*: how much of the gradient *at the top*
-# reaches the bottom without passing through any branch. It is 0 with skip 0 (that is *norm only*), and less than a
-# thousandth with skip 1: every norm on the line takes a part of it. In pre-norm no norm stands on the line, and the
-# number is 1. What follows from this for training is a question of [lesson 07](07_layer_norm.ipynb).
+# 1\. With the small branch, 0.9 is enough at depth 32, but not at 64. 2\. At 20: $2^{20}$ is the first power of two
+# above a million. Pre-norm reaches 65 at most. 3\. The number *on the skips alone*: how much of the gradient *at
+# the top* reaches the bottom without passing through any branch. It is 0 with skip 0 (that is *norm only*), and
+# less than a thousandth with skip 1: every norm on the line takes a part of it. (Our translator has post-norm,
+# too.) In pre-norm no norm stands on the line, and the number is 1. What follows from this for training is a
+# question of [lesson 07](07_layer_norm.ipynb).
 #
 # </details>
 
@@ -694,9 +704,9 @@ assert through_layers(64, 1, 0.5, "pre")[2] == 1 and 0.0005 < through_layers(64,
 # %% [markdown]
 # ## 8. A stream that everybody reads and writes
 #
-# Put all skips in a row, and they make one long line from the embedding to the output, the **residual stream**
-# (Elhage et al., 2021). Every sub-layer reads from it and adds something to it. Here is a piece of the translator's,
-# just before it writes the month. Compare what is there with what is added:
+# A stack's skips, put in a row, make one long line from its embedding to its top, the **residual stream** (Elhage
+# et al., 2021). Every sub-layer reads from it and adds something to it. Here is a piece of the translator's, just
+# before it writes the month. Compare what is there with what is added:
 #
 # ![The residual stream through the decoder's block 2 as a line, as thick as the vector is long. The vector has length 8.1.
 # Self-attention reads it and writes 9.7: the sum has length 13.4, and a norm brings it back to 8.1. Cross-attention
@@ -709,7 +719,9 @@ assert through_layers(64, 1, 0.5, "pre")[2] == 1 and 0.0005 < through_layers(64,
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: the sum, checked in a fresh pre-norm GPT
 #
-# A GPT is a decoder without an encoder ([lesson 14](14_gpt.ipynb)). This one has 6 blocks.
+# A GPT is a decoder without an encoder ([lesson 14](14_gpt.ipynb)). This one has 6 blocks. (In the drawing above
+# lengths do not add: 8.1 and 9.7 make 13.4, not 17.8. At right angles, as those of fresh branches nearly are, they
+# would make 12.6, by Pythagoras.)
 
 # %% tags=["deeper"]
 gpt = GPT(TransformerConfig(vocab_size=50, n_layers=6, norm_position="pre"))
@@ -745,12 +757,12 @@ for blocks, x in enumerate(one["decoder"]):
 
 # %% [markdown]
 # Before the first block the model repeats the token that it has just read. (Its output layer is the embedding's own
-# matrix.) After two blocks it is right. And after one it looks half-way there: many digits, and a 年 in its place.
-# Does it already say something about *this* date?
+# matrix, where each vector agrees best with itself.) After two blocks it is right. And after one it looks half-way
+# there: many digits, and a 年 in its place. Does it already say something about *this* date?
 #
-# Two controls cannot know it. One is a table that reads no English: for each position and the token before, it gives
-# the token that followed most often in 5,000 other dates. The other is the model itself with another date's English.
-# The shares of next tokens that are right:
+# Two controls never see its English. One is a table: for each position and the token before, it gives the token
+# that followed most often in 5,000 other dates. The other is the model itself with another date's English. The
+# shares of next tokens that are right:
 
 # %% jupyter={"source_hidden": true}
 source, source_mask = tokenizer.batch([pair.source for pair in held_out])
@@ -793,15 +805,15 @@ assert all(right - wrong < 0.06 for right, wrong in zip(right_1, wrong_1, strict
 
 # %% [markdown]
 # After block 1 the readout is *worse* than the table, and with the wrong English it is nearly as good as with the
-# right one. What it gets right is mostly the shape of a date, and not *this* date. (Block 1 may have written more
+# right one. So most of what it gets right does not come from *this* date's English. (Block 1 may have written more
 # than the output layer can read.)
 #
 # ## 9. What people get wrong
 #
-# **Something on the skip.** A learnt matrix on the skip, or after the addition, looks harmless. But then $I$ is gone,
-# and what passes is a product of matrices again. How large is a gradient after 64 fresh sub-layers of gain 0.25, with
-# matrices as PyTorch makes them, and with random ones of gain 1? And how many of its 64 directions are left? (64 if
-# all are stretched alike, 1 if only one is left; counted as in the folded trial of section 6.)
+# **Something on the skip.** A matrix on the skip, or after the addition, looks harmless. But then $I$ is gone, and
+# what passes is a product of matrices again. How large is a gradient of size 1 after 64 fresh sub-layers of gain
+# 0.25, with matrices as PyTorch makes them, and with random ones of gain 1? And how many of its 64 directions are
+# left? (64 if all are stretched alike, 1 if only one is left; counted as in the folded trial of section 6.)
 
 
 # %% jupyter={"source_hidden": true}
@@ -844,8 +856,8 @@ assert max(sizes[1:3]) < 1e-10 and min(sizes[0], sizes[3]) > 3
 assert 7 < directions[0] < 8 and directions[3] < 2.2
 
 # %% [markdown]
-# With PyTorch's small matrices on the line the gradient is gone again. With matrices of gain 1 its *size* is about
-# that of the plain addition, but hardly two of its directions are left.
+# With PyTorch's small matrices on the line the gradient is gone again. With matrices of gain 1 after the addition
+# its *size* is about that of the plain addition, but hardly two directions are left, not seven.
 
 # %% [markdown]
 # ## 10. What you have now
@@ -866,8 +878,8 @@ with patched([(part, "forward", partial(yours, part)) for part in skips]):
 
 # %% [markdown]
 # In the package it is `transformer_lab.Residual(norm, norm_position, dropout)`. It knows both places of the norm.
-# While a model trains, it sets some of the numbers that are *written* to 0, at random (dropout), but never anything
-# on the skip: if all of them are 0, `x` arrives whole.
+# In training, it sets some of the numbers that are *written* to 0, at random (dropout), but never anything on the
+# skip. If all are 0, `x` arrives whole (in pre-norm).
 
 # %%
 x, f, layer_norm = torch.randn(B, T, D), FeedForward(D, 4 * D), torch.nn.LayerNorm(D)
@@ -894,9 +906,10 @@ print("the same numbers as ours, with either place of the norm")
 #
 # <details><summary>The gradient has the same size at all depths of a stack. Will it train?</summary>
 #
-# Not for certain. *Norm only* with biases that begin at 0 had nearly that before the first step, and hardly learnt.
-# With tanh the gradient did not shrink in training either, and still the stack learnt less than with skips. Ask also
-# whether different inputs are still different at the top, and different gradients still different at the bottom.
+# Not for certain. *Norm only* with biases that begin at 0 began with a gradient at the bottom three times that at
+# the top, much as with skips, and hardly learnt. With tanh the gradient had not shrunk at any look, and still the
+# stack learnt less than with skips. (But it had grown up to 110 times, which may do harm, too.) Ask also whether
+# different inputs are still different at the top, and different gradients still different at the bottom.
 #
 # </details>
 #
@@ -905,14 +918,14 @@ print("the same numbers as ours, with either place of the norm")
 #
 # ## Takeaways
 #
-# * With skips a sub-layer learns only a change. $x + F(x)$ has the Jacobian $I + J$: $L$ sub-layers are $2^L$ paths,
-#   and on the shortest the gradient arrives as it was.
+# * With skips a sub-layer learns only a change. $x + F(x)$ has the Jacobian $I + J$: $L$ sub-layers are $2^L$
+#   paths, and on the shortest, if it has no norms, the gradient arrives as it was.
 # * Skips cure vanishing, not exploding. With branches of gain 1 the variance grows as $2^L$ with skips alone, as $1 +
 #   L$ in pre-norm, and not at all in post-norm. Our stack of 32 with skips alone learnt from a small start only,
 #   pre-norm from both.
 # * The right size is not enough. With a norm and no skips, our stack of 32 began with a gradient of the right size,
 #   and hardly learnt. Ask whether different inputs, and different gradients, stay different.
-# * All sub-layers read and write one residual stream. Reading it early needs a control that cannot know the answer.
+# * All sub-layers read and write one residual stream. Reading it early needs a control that never sees the source.
 #
 # **Papers.** He et al. (2015), [arXiv:1512.03385](https://arxiv.org/abs/1512.03385): the residual connection; He et
 # al. (2016), [arXiv:1603.05027](https://arxiv.org/abs/1603.05027): why the skip must be the identity. Veit et al.

@@ -230,7 +230,7 @@ assert abs(sum(gains) / len(gains) - 0.5) < 0.03
 # the sub-layer F and is added, and then the line itself passes through a norm. Right, pre-norm: the norm stands on
 # the branch, in front of F, and on the line there is nothing but additions.](figures/06_residual_placed.svg)
 #
-# That makes five ways to go past a sub-layer `f`, two without a skip and three with one:
+# Here are five ways to go past a sub-layer `f`, two without a skip and three with one:
 
 
 # %%
@@ -520,12 +520,12 @@ assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-no
 #
 # Without skips, norm or no norm, all inputs end up in nearly one direction: before training the stack gives nearly
 # one answer to every question. (A ReLU leaves no negative numbers, so the hidden vectors of any two inputs lean the
-# same way, and more so with each sub-layer.)
+# same way, and more so high up in the stack.)
 #
 # With skips it depends on **how much a branch writes compared with the `x` that it is added to**. At gain 1 *skip*
 # and *post-norm* lose the input as well. In *pre-norm*, where `x` grows and the branches do not, it fades least.
 #
-# Is that what holds *norm only* back? Only in part. With tanh in place of ReLU, and from another start, the inputs
+# Is that what holds *norm only* back? At most in part. With tanh in place of ReLU, and from another start, the inputs
 # no longer lean the same way. The gradient had not shrunk at any of our looks. (It may have been too large at some:
 # up to 110 times that at the top.) Now *norm only* gets 45 % right; with ReLU and gain 1 it gets 25 %. But with
 # skips the same tanh branches get 65 %.
@@ -657,10 +657,10 @@ for name in ("no skip", "skip", "pre-norm", "post-norm"):
 assert all(median(accuracy[name]["32"]["accuracy"]) > 0.7 for name in ("skip", "pre-norm", "post-norm"))
 
 # %% [markdown]
-# With skips, from this start, depth no longer does harm (nor much good): 32 sub-layers learn as much as 2.
+# With skips, from PyTorch's start, depth no longer does harm (nor much good): 32 sub-layers learn as much as 2.
 #
-# So what does the plus sign cure? It keeps the gradient from vanishing. But at the start so did *norm only*, with
-# biases that begin at 0, and it hardly learnt. In fresh stacks, skips also keep different inputs different at the
+# So what does the plus sign cure? In fresh stacks it keeps the gradient from vanishing. But so did *norm only*, with
+# biases that begin at 0, and it hardly learnt. In such stacks, skips also keep different inputs different at the
 # top, as long as the branches write little compared with what they are added to.
 #
 # ## 7. Play

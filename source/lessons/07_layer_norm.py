@@ -8,14 +8,13 @@
 # cross-attention and feed-forward. On top of each of these ten parts lies a lit bar: a layer norm.](figures/07_layer_norm_where.svg)
 #
 # Attention chooses, the feed-forward layer computes, the residual connection carries. The lit bars are what is left
-# of the block. They hold few parameters and look like housekeeping: each takes a vector, subtracts a mean and divides
-# by a standard deviation (deviation for short). But there are ten of them, one on top of every sub-layer, and people
-# have argued since 2017 about where they should stand.
+# of the block: ten layer norms, one on top of every sub-layer. Each takes a vector, subtracts a mean and divides by a
+# standard deviation (deviation for short). It looks like housekeeping, yet people have argued since 2017 about where
+# the norms should stand.
 #
-# Why there should be a norm at all, [lesson 06](06_residual.ipynb) has shown: with one in front of each branch, a
-# deep stack learnt from a large start as well. Here we ask what exactly it does. We begin by taking the mean along
-# wrong axes, in a trained translator, and look at what it writes. At the end you will have put your own norm into the
-# translator, and you will be able to
+# [Lesson 06](06_residual.ipynb) has shown why there should be norms at all. Here we ask what exactly they do. First we
+# take the mean along wrong axes, in a trained translator, and read what it writes. At the end you will have put your
+# own norm into the translator, and you will be able to
 #
 # * say over which numbers a norm takes its mean, and show what goes wrong with any others;
 # * derive a layer norm forwards and backwards, by hand;
@@ -49,16 +48,15 @@ _ = torch.manual_seed(0)
 #
 # **Layer normalisation**, layer norm for short, makes numbers tidy: mean 0, deviation 1. But the mean of *which*
 # numbers? Inside the model a batch of texts is a tensor with three axes: the texts (batch), their tokens (time), and
-# the features of each token's vector. Here are three dates, the first three tokens of each, and five features of each
-# vector. The lit numbers share *one* mean and *one* deviation:
+# the features of each token's vector. The drawing shows three dates, three tokens of each, and five features of each
+# token. The lit numbers share *one* mean and *one* deviation:
 #
 # ![Three dates side by side, each a small table with a row for each of its first three tokens and a column for each of five
 # features. Over the features: the row of November in the first date is lit. Over the batch: one feature of the third token
 # is lit in all three dates, at November, March and December. Over time: one feature is lit at all tokens of the first
 # date.](figures/07_layer_norm_groups.svg)
 #
-# The translator was trained as in the first row, over the features. We keep all that it has learnt and replace its
-# ten norms, all at once:
+# The translator was trained with its norms over the features. We keep all that it has learnt and replace its norms:
 #
 # * **no norm**: each vector passes as it is;
 # * **over the batch** or **over time**, as drawn. What comes out still has mean 0 and deviation 1, but along another axis.
@@ -146,7 +144,7 @@ predict("07_layer_norm.break_axis", actual=worse)
 # ### Nine tokens of ten
 #
 # With the norm over time, 92 % of the next tokens are still right. Is that wrong axis nearly right, then? Now each of
-# the five has to write by itself, as a translator does, all 300 dates in one batch:
+# the five has to write all 300 dates by itself, in one batch. Here is the first:
 
 # %% jupyter={"outputs_hidden": true}
 print(f"{held_out[0].source}, in Chinese:")
@@ -155,10 +153,9 @@ for name, (share, text) in written.items():
 assert written["over time"][0] == 0 and written["no norm"][0] < 0.2
 
 # %% [markdown]
-# **Nine next tokens of ten, and yet not one whole date:** with its norms over time the model writes `2222...` for
-# ever. Recall the cache of lesson 03: when the model writes, only the *newest* token passes through the decoder; of
-# the earlier ones it has kept keys and values. Then the time axis has length 1. The mean of one number is this
-# number, and subtracting it leaves 0, whatever was read:
+# **Nine next tokens of ten, and yet not one whole date:** with its norms over time the model writes `2222...`. Recall
+# the cache of lesson 03: when the model writes, only the *newest* token passes through the decoder. Then the time
+# axis has length 1. The mean of one number is this number, and subtracting it leaves 0, whatever was read:
 
 # %%
 newest = torch.randn(1, 1, 6)  # (B, T, D) with T = 1
@@ -198,13 +195,10 @@ assert behind[2] < 0.4 and behind[3] < 0.1 and min(whole[:4]) > 0.7 and round(mi
 # %% [markdown]
 # ### What has really gone wrong
 #
-# The cache only brings it to light. What is wrong is that numbers of *other* vectors go into the mean. We try two things:
-#
-# * exchange the other dates of a batch. How far do a date's own vectors move?
-# * change the *last* token that was written. How far does the *first* row move? The causal mask is there to keep it still
-#   (lesson 03).
-#
-# Both as shares of the vectors' length:
+# The cache only brings it to light. What is wrong is that numbers of *other* vectors go into the mean. How far do a
+# date's vectors move when we exchange the other dates of its batch? And how far does the *first* row move when we
+# change the *last* token that was written? The causal mask is there to keep it still. Both as shares of the vectors'
+# length:
 
 # %%
 eight = [pair for pair in held_out if len(tokenizer.encode(pair.source)) == 8][:9]  # of one length: no padding
@@ -232,29 +226,28 @@ for name, axes in (("over the features", 2), ("over the batch", 0), ("over time"
     assert (companions > 0.1) == (axes == 0) and (future > 0.01) == (axes == 1)
 
 # %% [markdown]
-# Over the batch, what a date means depends on who else is being translated. A norm over time undoes the causal mask:
-# each token's vector is made with the mean of all, later ones included. **So the 92 % promise too much: they were
+# Over the batch, what a date means depends on who else is being translated. Over time, each token's vector is made
+# with the mean of all, later ones included: the causal mask is undone. **So the 92 % promise too much: they were
 # reached next to tokens that do not exist yet when the model writes.** (Mostly not by peeking at the answer: see
 # "Deeper" above.) Of the three axes, only the *features* leave each token to itself.
 #
 # ## 2. One token, one mean, one deviation
 #
-# So we look at one token. Here are the vectors of two tokens as they reach the first norm of the encoder, 64 numbers each, and what
-# the norm's two steps make of them:
+# What does a norm over the features do to a token? Here are two tokens as they reach the first norm of the encoder, 64
+# numbers each. Look for what stays through its two steps:
 #
 # ![Two vectors of 64 numbers as bars, of the tokens Sunday and November. As they arrive: mean 0.39 and deviation 1.62 for
 # Sunday, mean 0.49 and deviation 1.25 for November. Minus its mean, each has mean 0. Divided by its deviation, each has mean 0 and
 # deviation 1, and the same profile as before.](figures/07_layer_norm_steps.svg)
 #
-# The profile of each vector stays; its height and its size go. This is the layer norm of Ba, Kiros and Hinton (2016). Write $x$ for
-# the $D$ numbers of one token, $x_j$ for one of them:
+# The profile of each vector stays; its height and its size go. This is the layer norm of Ba, Kiros and Hinton (2016).
+# Write $x$ for the $D$ numbers of one token, $x_j$ for one of them:
 #
 # $$\mu = \frac1D \sum_{j=1}^{D} x_j \qquad \text{var} = \frac1D \sum_{j=1}^{D} (x_j - \mu)^2$$
 #
 # $$\sigma = \sqrt{\text{var} + \epsilon} \qquad \hat x_j = \frac{x_j - \mu}{\sigma}$$
 #
-# $\epsilon$ (`eps`, here $10^{-5}$) is there for a token whose features are all equal: without it, $0/0$. Here it is
-# for a small tensor, with loops:
+# $\epsilon$ (`eps`, here $10^{-5}$) is there for a token whose features are all equal: without it, $0/0$. With loops:
 
 # %%
 B, T, D, eps = 2, 3, 4, 1e-5
@@ -268,9 +261,9 @@ for b in range(B):
             normalised[b, t, j] = (x[b, t, j] - mu) / (var + eps) ** 0.5
 
 # %% [markdown]
-# To do all tokens at once, take the mean over the last axis, and keep that axis with size 1, so that it broadcasts. Must every
-# vector have mean 0 and deviation 1 for ever? No: two learnt vectors follow, a scale $\gamma$ (`gamma`) and a shift $\beta$
-# (`beta`), with one number for each *feature*. They begin at 1 and 0.
+# To do all tokens at once, take the mean over the last axis, and keep that axis with size 1, so that it broadcasts.
+# Two learnt vectors follow: a scale $\gamma$ (`gamma`) and a shift $\beta$ (`beta`), with one number for each *feature*.
+# They begin at 1 and 0.
 
 
 # %%
@@ -292,15 +285,15 @@ with torch.no_grad():
 print(f"gamma 3, beta 1: mean {y[0, 0].mean():.2f}, deviation {y[0, 0].std(unbiased=False):.2f}")
 
 # %% [markdown]
-# So it is $\mu$ and $\sigma$ that normalise. They are not learnt; each token has its own. $\gamma$ and $\beta$ are learnt, the same
-# for all tokens, and may well undo the tidy size.
+# So it is $\mu$ and $\sigma$ that normalise. They are not learnt; each token has its own. $\gamma$ and $\beta$ are
+# learnt, the same for all tokens, and may well undo the tidy size.
 #
 # ## 3. What a layer norm cannot see
 #
 # Whatever the two steps remove, what comes after the norm will never know. What is it? With $D = 3$ you can see it.
-# Subtracting the mean is a *projection*, as in geometry: it removes the part of $x$ along the direction $(1, 1, 1)$,
-# and all that is left lies in a plane. Dividing by $\sigma$ puts what is left on a *sphere* of radius $\sqrt D$,
-# since its mean square is 1. Plane and sphere meet in a circle.
+# Subtracting the mean is a *projection*: it removes the part of $x$ along the direction $(1, 1, 1)$, and all that is
+# left lies in a plane. Dividing by $\sigma$ puts this on a *sphere* of radius $\sqrt D$, since its mean square is 1.
+# Plane and sphere meet in a circle. Follow 200 random points (grey: the plane; dotted: the direction $(1, 1, 1)$):
 
 # %%
 points = torch.randn(200, 3) * torch.tensor([1.3, 1.0, 0.6]) + torch.tensor([0.5, 1.0, 0.0])
@@ -328,12 +321,10 @@ for panel, cloud, title, (elev, azim) in zip(panels, (points, flat, circle), tit
     panel.set_box_aspect((1, 1, 1), zoom=1.05 if cloud is circle else 1.2)
 
 # %% [markdown]
-# (Grey: the plane. Dotted: the direction $(1, 1, 1)$, at right angles to it. Each point keeps its colour. The second
-# panel looks along the plane and sees it as a line; the third looks along $(1, 1, 1)$.)
-#
-# Two things are forgotten: where $x$ stood along $(1, 1, 1)$, and how long it was within the plane. That is an **invariance**:
-# nothing changes when *one* number is added to all features of a token, or when all are multiplied by one positive number. A
-# *different* number for each feature, the same at every token, is another matter:
+# The second panel looks along the plane and sees it as a line; the third looks along $(1, 1, 1)$. Two things are
+# forgotten: where $x$ stood along $(1, 1, 1)$, and how long it was within the plane. That is an **invariance**:
+# nothing changes when *one* number is added to all features of a token, or when all are multiplied by one positive
+# number. And a *different* number for each feature, the same at every token?
 
 # %%
 bias = torch.randn(D)
@@ -346,15 +337,20 @@ for name, changed_x in (
     print(f"{name:26} the output changes by {((norm(changed_x) - norm(x)).abs().mean() / size).item():4.0%}")
 
 # %% [markdown]
-# That is what the bias of a linear layer adds, and only its part along $(1, \dots, 1)$ is lost. **Batch
-# normalisation** or batch norm (Ioffe, Szegedy 2015), known from image models, swallows a bias whole: in training it
-# takes the mean of each *feature* over many examples, as our broken translator does. (In use it takes a mean kept
-# from training.)
+# That changes the output. It is what the bias of a linear layer adds, and only its part along $(1, \dots, 1)$ is lost.
+#
+# <details><summary>Deeper: a norm that swallows a bias whole</summary>
+#
+# **Batch normalisation** or batch norm (Ioffe, Szegedy 2015) is known from image models. In training it takes the
+# mean of each *feature* over many examples, as our broken translator does, and a bias goes with that mean. (In use it
+# takes a mean kept from training.)
+#
+# </details>
 #
 # ## 4. Backwards, by hand
 #
-# Training sends a gradient back through each norm, and both $\mu$ and $\sigma$ depend on $x$. Let $g_j$ be the gradient of the loss
-# with respect to $y_j = \gamma_j \hat x_j + \beta_j$.
+# Training sends a gradient back through each norm. What comes out below, when both $\mu$ and $\sigma$ depend on $x$?
+# Let $g_j$ be the gradient of the loss with respect to $y_j = \gamma_j \hat x_j + \beta_j$.
 #
 # **Step 1: to the parameters.** One $\gamma_j$ and one $\beta_j$ serve every token, so their gradients are sums over batch and time:
 #
@@ -371,12 +367,18 @@ for name, changed_x in (
 # | the deviation grows: $\dfrac{\partial\sigma}{\partial x_j} = \dfrac{\hat x_j}{D}$ | $-\dfrac{\hat x_i\, \hat x_j}{D\,\sigma}$ |
 #
 # The third row says: a feature that is already far above the mean ($\hat x_j$ large) stretches the deviation when it rises, and
-# everything shrinks. Here is where it comes from, with $\sigma^2 = \frac1D \sum_i (x_i - \mu)^2 + \epsilon$:
+# everything shrinks.
+#
+# <details><summary>Where the third row comes from. Try it yourself first</summary>
+#
+# Differentiate $\sigma^2 = \frac1D \sum_i (x_i - \mu)^2 + \epsilon$ on both sides:
 #
 # $$2\sigma\, \frac{\partial \sigma}{\partial x_j} = \frac{2}{D}(x_j - \mu)
 # \qquad\Longrightarrow\qquad \frac{\partial \sigma}{\partial x_j} = \frac{\hat x_j}{D} .$$
 #
 # ($\mu$ moves too, but that adds nothing: the $x_i - \mu$ sum to 0.)
+#
+# </details>
 #
 # **Step 3: add them up.** With $\delta_{ij} = 1$ if $i = j$ and else 0:
 #
@@ -415,17 +417,16 @@ assert shift < 1e-9 and stretch < 1e-3
 
 # %% [markdown]
 # **Step 4: multiply by $h_i$ and sum over $i$.** The gradient of one $x_j$ is $\sum_i h_i\, \partial \hat x_i / \partial x_j$. Nobody
-# builds the matrix for that: with $D = 4096$ it would have 16.8 million numbers for each token. Sum each of the three terms by
-# itself, and no matrix is left. That is the second exercise.
+# builds the matrix for that. Sum each of the three terms by itself, and no matrix is left. That is the second exercise.
 #
 # ## 5. Does the mean matter?
 #
-# Llama and its relatives leave the mean alone and only divide, by the root of the mean square. This is **RMSNorm**
-# (Zhang, Sennrich 2019), made to save time: no projection, only the sphere. The translator was trained with layer
-# norms. Will it notice if we put RMSNorm in their places, and keep $\gamma$ and $\beta$?
+# A layer norm subtracts, then divides. Are both needed? **RMSNorm** (Zhang, Sennrich 2019), made to save time and used
+# by Llama and its relatives, only divides, by the root of the mean square: no projection, only the sphere. We put it
+# into the trained translator in place of its layer norms, and keep $\gamma$ and $\beta$.
 #
-# And would it notice a mean at all? As a control we give it one on purpose: just before each norm, a quarter of the vector's
-# deviation is added to all its features. A layer norm would take that off again; RMSNorm lets it pass.
+# Would the translator notice a mean at all? As a control we add one on purpose: just before each norm, a quarter of the
+# vector's deviation goes onto all its features. A layer norm would take that off again; RMSNorm lets it pass.
 
 
 # %%
@@ -445,10 +446,9 @@ for words, added in (("RMSNorm", 0), ("RMSNorm, with a mean added", 0.25)):
 assert rms[0] > 0.95 and rms[1] < 0.2
 
 # %% [markdown]
-# With RMSNorm nearly all dates survive, and yet a mean does not go unnoticed. (It mounts up: RMSNorm leaves it on the
-# line, and the next norm gets another quarter.) So how much of a mean is there to take off? At each of the ten norms
-# we measure how much of a vector's mean square is the square of its mean. (For a random direction it would be $1/64$,
-# 1.6 %.) The control is three translators that have learnt nothing.
+# With RMSNorm nearly all dates survive, and yet a mean does not go unnoticed. So how much of a mean is there to take
+# off? At each of the ten norms we measure how much of a vector's mean square is the square of its mean. The control
+# is three untrained translators. Which norms lie to the right of a random direction ($1/64$, dotted)?
 
 
 # %%
@@ -489,9 +489,28 @@ ax.set_title("Hardly a mean, except at the first norm of each stack")
 _ = ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 # %% jupyter={"source_hidden": true}
+# Checks what the next cell says
 first = {0, 4}  # the first norm of each stack
 assert all((trained[i] > 0.03) if i in first else (trained[i] < 0.01) for i in range(10))
 assert all((row[i] > 0.03) if i in first else (row[i] < 0.03) for row in fresh for i in range(10))
+
+# %% [markdown]
+# **At eight of the ten norms the square of the mean is less than 1 % of the mean square.** In the untrained models,
+# too, it is below 3 % there. Each of these norms gets what an earlier norm has just *centred* (but for its $\gamma$
+# and $\beta$), plus the output of a sub-layer. Only the first norm of each stack gets vectors that nobody has centred.
+#
+# This translator was trained with a layer norm. What about one that *never had* the mean taken off? We trained some
+# with RMSNorm from the first step on. They started a little slower and ended nearly as well. (That is one small task,
+# at one learning rate: see "Deeper" below.)
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: the first norm of each stack
+#
+# The vectors that reach it contain the positions of [lesson 08](08_positions.ipynb), half of whose numbers are
+# cosines, most of them near 1. Is the mean there theirs? We measure untrained models without positions. And does the
+# translator need to have it taken off? We put RMSNorm into these two places alone.
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 placeless = [share_of_the_mean(Transformer(replace(model.config, positions="none")).eval()) for _ in range(3)]
 largest = max(row[i] for row in placeless for i in first)
 print(f"untrained and without positions, at the first norms: at most {largest:.1%}")
@@ -509,21 +528,18 @@ with with_norm(two_without_mean):
 print(f"RMSNorm at these two alone: {share:.1%} of the dates right, as before: {written['as trained'][0]:.1%}")
 assert share == written["as trained"][0] == 299 / 300
 
-# %% [markdown]
-# **At eight of the ten norms the square of the mean is less than 1 % of the mean square.** That does not need
-# training: in the untrained models, too, it is below 3 %. Each of these norms gets what an earlier norm has just
-# *centred* (but for its $\gamma$ and $\beta$), plus the output of a sub-layer. Only the first norm of each stack gets
-# vectors that nobody has centred. They contain the positions of [lesson 08](08_positions.ipynb), half of whose
-# numbers are cosines, most of them near 1. (In untrained models without positions the share is below 3 % there, too.)
-# The translator can do without taking this mean off: with RMSNorm in these two places alone it gets as many dates
-# right as before.
-#
-# But this model was trained with a layer norm. What about one that *never had* the mean taken off? `experiments/mean_left_out.py`
-# trains translators with RMSNorm from the first step on, and their twins with a layer norm, in both places of the norm that the next
-# section compares. RMSNorm has no shift either, so there is a third kind: a layer norm whose $\beta$ stays at 0. Five seeds each, a
-# line for each:
+# %% [markdown] tags=["deeper"]
+# Without positions the share is below 3 % at the first norms, too. And the translator can do without taking this mean
+# off: it gets as many dates right as before.
 
-# %% jupyter={"source_hidden": true}
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: without the mean from the first step on
+#
+# RMSNorm has no shift either, so `experiments/mean_left_out.py` trains three kinds: with a layer norm, with a layer norm
+# whose $\beta$ stays at 0, and with RMSNorm. Each line is one of five seeds, in one of the two places of the norm that
+# the next section compares. Does it rise towards RMSNorm?
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 left_out = recorded("mean_left_out")["result"]
 kinds = {"layer": "layer norm", "layer without shift": "layer norm,\nbeta 0", "rms": "RMSNorm"}
 behind_by, fig_axes = [], plt.subplots(1, 2, figsize=(9, 3.4))
@@ -539,33 +555,31 @@ fig_axes[1][0].set_ylabel("loss on 300 unseen dates"), fig_axes[1][1].legend(loc
 title = "RMSNorm leaves the mean in: a little slower at the start, nearly as good at the end"
 _ = fig_axes[0].suptitle(title, x=0.01, ha="left", fontsize=11)
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 # Checks what the next cell says
 assert min(behind_by) > 0 and min(min(right) for kind in left_out["right"].values() for right in kind.values()) > 0.996
 final = [[left_out["losses"][place][kind][seed][2] for kind in kinds] for place in ("post", "pre") for seed in range(5)]
 assert max(rms / full for full, _, rms in final) < 1.13
 assert max(max(row) for row in final[:5]) < min(min(row) for row in final[5:])  # post below pre, section 6
 
-# %% [markdown]
+# %% [markdown] tags=["deeper"]
 # After 100 steps RMSNorm has a higher loss than either of the others, with each seed, in both places. After 400 steps
-# the lines are nearly level. **So here one can do without taking the mean off: the start is a little slower, and the
-# end nearly as good.** (That is one small task, at one learning rate.)
-#
+# the lines are nearly level. (That is one small task, at one learning rate.)
+
+# %% [markdown]
 # ## 6. Before or after?
 #
-# So much for the *how*. Now the *where*. [Lesson 06](06_residual.ipynb) drew the two places. In **post-norm** the norm stands on the
-# line, after each plus sign: it takes the sum. In **pre-norm** it stands on the branch, in front of the sub-layer, and the line
-# meets nothing but additions.
+# So much for the *how*. Now the *where*. [Lesson 06](06_residual.ipynb) drew two places. In **post-norm** (the
+# Transformer of 2017, and our translator) the norm stands on the line, after each plus sign: it takes the sum. In
+# **pre-norm** (GPT-2, Llama and most models since) it stands on the branch, in front of the sub-layer, and the line
+# meets nothing but additions. There nothing normalises the sum, which tends to grow from block to block, so such a
+# stack usually has one **final norm** at its end.
 #
-# Post-norm is the Transformer of 2017, and our translator. Pre-norm is GPT-2, Llama and most models since. In
-# pre-norm nothing normalises the sum, which tends to grow from block to block, so such a stack usually has one
-# **final norm** at its end.
-#
-# Which of them trains? `experiments/norm_position.py` trains six narrow blocks on a small task, "say the token before
-# this one", with a vocabulary of 8 tokens, for 300 steps. It does so at five learning rates, with and without
-# **warm-up** (the rate rises slowly to its full height, here over the first 100 steps), with five seeds each.
-# Everything else is the same, but for the final norm, which only pre-norm has. Pure chance has a loss of
-# $\ln 8 = 2.08$; a run has *trained* if it ends below half of that.
+# Which of the two trains? `experiments/norm_position.py` trains six narrow blocks on a small task, "say the
+# token before this one", for 300 steps. It tries five learning rates, with and without **warm-up** (the rate rises
+# slowly to its full height, here over the first 100 steps), with five seeds each. All else is the same, but for the
+# final norm, which only pre-norm has. Chance among the 8 tokens has a loss of $\ln 8 = 2.08$; a run has *trained* if
+# it ends below half of that.
 #
 # At a rate of 0.01, which place *needs* the warm-up?
 
@@ -625,7 +639,7 @@ assert all(
 # Pre-norm gains nothing from a warm-up here: at the largest rate one of five seeds even fails with it, and none
 # without. Nor is warm-up free: at the smallest rate all seeds end higher with it. (Xiong et al. (2020) found in
 # translation, too, that post-norm wants a warm-up and pre-norm can do without.) But post-norm is not simply the worse
-# place: in the right panel of section 5 each post-norm translator has a lower loss than each pre-norm one.
+# place: in the right panel of the last "Deeper" of section 5, each post-norm translator has a lower loss than each pre-norm one.
 #
 # </details>
 #
@@ -642,18 +656,14 @@ for place in ("pre", "post"):
     assert abs(ours - theirs) < 0.4
     assert (ours < half) == (theirs < half)
 
-# %% [markdown]
-# <details><summary>Is it really the first steps that are delicate? Open after your guess</summary>
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: is it really the first steps that are delicate? (Open after your guess)
 #
 # A warm-up does two things: it makes a third of all steps small, and it puts these first. Which of the two helps? We
 # train post-norm at 0.01 once more, with the same rates in the opposite order: the full rate first, the small ones at
-# the end. And perhaps without a warm-up it is only slow? We also give it twice as many steps. The second table looks
-# inside, after 0 to 60 steps: how much of the gradient at the top reaches the bottom, and how large a branch is
-# beside the line that it is added to, and how much of what it adds is the same for all tokens.
-#
-# </details>
+# the end. And perhaps without a warm-up it is only slow? We also give it twice as many steps.
 
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 controls = recorded("norm_position_controls")["result"]
 post = {warm: ends["post", warm][rates.index(1e-2)] for warm in (True, False)}
 print("The loss at the end, a seed each:")
@@ -664,7 +674,13 @@ for name, row in (
     print(f"{name:25}", " ".join(f"{loss:.2f}" for loss in row))
 assert max(post[True]) < half < min(controls["small rates at the end"] + controls["without warm-up, more steps"])
 
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# %% [markdown] tags=["deeper"]
+# The small rates help only when they come *first*, and twice the time does not help (three seeds, at this rate). So
+# what do the first steps do? After 0 to 60 of them we look at three things: how much of the gradient at the top
+# reaches the bottom; how large a branch is beside the line that it is added to; and how much of what it adds is the
+# same for all tokens. In the last rows this same part was taken off every branch.
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 line = recorded("norm_position_gradients")["result"]
 print(f"{'Medians of five seeds, after':54}       0       2       5      20      60 steps")
 for name, runs in line.items():
@@ -678,7 +694,7 @@ for name, runs in line.items():
 ends_off = [run["loss"] for run in line["post-norm, same part off"]]
 print(f"its loss after 300 steps, five seeds: {min(ends_off):.2f} to {max(ends_off):.2f}; chance is 2.08")
 
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 # Checks what the next cell says
 gradients = {name: [run["gradient"] for run in runs] for name, runs in line.items()}
 assert max(row[2] for row in gradients["post-norm"]) < 0.06 < 0.08 < min(map(min, gradients["post-norm, warm-up"]))
@@ -690,32 +706,30 @@ assert min(row[2] for name in ("pre-norm", "post-norm") for row in same[name]) >
 assert min(min(row[:4]) for row in gradients["post-norm, same part off"]) > 0.7 and min(ends_off) > 1.9
 assert max(row[2] for row in same["post-norm, warm-up"]) < 0.8 and max(row[4] for row in same["pre-norm"]) < 0.2
 
-# %% [markdown]
-# <details><summary>What came out. Open after your guess</summary>
+# %% [markdown] tags=["deeper"]
+# After five steps at the full rate nearly all that a branch adds is the same for every token, in both places. So it
+# says nothing about any of them.
 #
-# The small rates help only when they come *first*, and twice the time does not help (three seeds, at this rate). What
-# do the first steps do? After five at the full rate nearly all that a branch adds is the same for every token, so it
-# says nothing about any of them. In pre-norm that does little harm: the branches are small beside the line, and the
-# line carries each token's own vector past them, with nothing but additions on its way. At every look more gradient
-# arrives at the bottom than left the top, and after 60 steps the branches have found something to say. In post-norm
-# the branches have outgrown the line, and the norm behind each sum scales both down together, twelve times over. A
-# hundredth of the gradient or so reaches the bottom, later next to nothing. With a warm-up the branches hardly grow
-# in these 60 steps, and the gradient dips and comes back. Is it the lost gradient, then, that keeps post-norm from
-# learning? We took what is the same for all tokens off every branch (the last rows). For 20 steps the gradient
-# arrives, and still no seed ends below 1.9. What both stacks that fail have in common is that their branches outgrow
-# the line.
+# * In *pre-norm* that does little harm. The branches are small beside the line, and the line carries each token's
+#   own vector past them. At every look more gradient arrives at the bottom than left the top. After 60 steps the
+#   branches have found something to say.
+# * In *post-norm* the branches have outgrown the line, and the norm behind each sum scales both down together,
+#   twelve times over. A hundredth of the gradient or so reaches the bottom, later next to nothing.
+# * With a *warm-up* the branches hardly grow in these 60 steps, and the gradient dips and comes back.
+#
+# Is it the lost gradient, then, that keeps post-norm from learning? With the same part taken off, the gradient arrives
+# for 20 steps, and still no seed ends below 1.9. What both stacks that fail have in common is that their branches
+# outgrow the line.
 #
 # The literature looks at both ends of this: Xiong et al. (2020) at the large gradients near the output of a fresh
 # post-norm stack, Liu et al. (2020) at how strongly the output depends on the branches.
-#
-# </details>
 
 # %% [markdown]
 # ## 7. Play
 #
-# You see a cube of 3 samples, 4 positions and 5 features. Choose what is averaged over, click a number, and move it,
-# with the slider or by dragging it up and down (or focus the input and use the arrow keys, `+` and `-`). Outputs that
-# moved light up. (The explorer counts from 0.)
+# Choose what is averaged over in this cube of 3 samples, 4 positions and 5 features. Click a number and move it, with
+# the slider or by dragging it up and down (or focus the input and use the arrow keys, `+` and `-`). Outputs that moved
+# light up. (The explorer counts from 0.)
 #
 # 1. Over which axes does one changed number move the *most* outputs? Guess before you try all five.
 # 2. Over *batch and time*, which outputs of the changed position itself do *not* move? Why not?
@@ -748,8 +762,9 @@ assert (now < was).all() and now.max() - now.min() < was.max() - was.min()
 #
 # ## 8. What people get wrong
 #
-# **Two slips below the fraction line.** Some people write $\epsilon$ outside the root, others use the variance that divides by $D - 1$
-# (torch's default). On ordinary vectors of width 64 neither is off by as much as one per cent. So test small vectors and narrow ones:
+# **Two slips below the fraction line** are $\epsilon$ outside the root, and the variance that divides by $D - 1$
+# (torch's default). On ordinary vectors of width 64 neither is off by as much as one per cent. So test small vectors
+# and narrow ones:
 
 # %%
 slips = {
@@ -767,9 +782,8 @@ for name, below in slips.items():
 # %% [markdown]
 # **Dropout after the norm.** **Dropout** zeroes some numbers at random during training. It belongs on the *branch*,
 # before the addition. After a post-norm sub-layer's norm it hits the skip too, and what is lost there is lost for all
-# that follow. How much of a vector's direction survives 24 sub-layers, compared with the same ones without any
-# dropout? Their branches are random, with a gain of 0.25, about as large as PyTorch starts them
-# ([lesson 06](06_residual.ipynb)):
+# that follow. How much of a vector's direction survives 24 sub-layers with random branches, about as large as PyTorch
+# starts them ([lesson 06](06_residual.ipynb))?
 
 
 # %%
@@ -804,8 +818,8 @@ assert abs(share - written["as trained"][0]) < 0.01
 
 # %% [markdown]
 # In the package, `LayerNorm` and `RMSNorm` are one line each, a call of torch's own function. `Residual` holds a
-# norm, its place and the dropout. A sub-layer that writes nothing shows the place at once: in pre-norm `x` comes out
-# as it was, in post-norm it is normalised. And where the mean is 0, the two norms agree:
+# norm, its place and the dropout. A sub-layer that writes nothing shows the place: in pre-norm `x` comes out as it was,
+# in post-norm it is normalised. And where the mean is 0, the two norms agree:
 
 # %%
 x, norm, silent = torch.randn(2, 3, 64), LayerNorm(64), torch.zeros_like

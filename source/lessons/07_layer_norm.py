@@ -7,14 +7,14 @@
 # self-attention and feed-forward; the decoder has written 2 0 2 6 nián, and each of its two blocks has self-attention,
 # cross-attention and feed-forward. On top of each of these ten parts lies a lit bar: a layer norm.](figures/07_layer_norm_where.svg)
 #
-# Attention chooses, the feed-forward layer computes, the residual connection carries. The lit bars are what is left
-# of the block: ten layer norms, one on top of every sub-layer. Each takes a vector, subtracts a mean and divides by a
-# standard deviation (deviation for short). It looks like housekeeping, yet people have argued since 2017 about where
-# the norms should stand.
+# Attention chooses, the feed-forward layer computes, the residual connection carries. What is left are the lit bars:
+# ten layer norms, one on top of every sub-layer. Each takes a vector, subtracts a mean and divides by a standard
+# deviation (deviation for short). It looks like housekeeping, yet people have argued since 2017 about where the norms
+# should stand.
 #
-# [Lesson 06](06_residual.ipynb) has shown why there should be norms at all. Here we ask what exactly they do. First we
-# take the mean along wrong axes, in a trained translator, and read what it writes. At the end you will have put your
-# own norm into the translator, and you will be able to
+# In [lesson 06](06_residual.ipynb), norms on the branches let a deep stack learn from a large start. Here we ask what
+# exactly norms do. First we take the mean along wrong axes, in a trained translator, and read what it writes. At the
+# end you will have put your own norm into the translator, and you will be able to
 #
 # * say over which numbers a norm takes its mean, and show what goes wrong with any others;
 # * derive a layer norm forwards and backwards, by hand;
@@ -59,7 +59,8 @@ _ = torch.manual_seed(0)
 # The translator was trained with its norms over the features. We keep all that it has learnt and replace its norms:
 #
 # * **no norm**: each vector passes as it is;
-# * **over the batch** or **over time**, as drawn. What comes out still has mean 0 and deviation 1, but along another axis.
+# * **over the batch** or **over time**, as drawn. Before `gamma` and `beta` (section 2), the numbers still have mean
+#   0 and deviation 1, but along another axis.
 
 
 # %%
@@ -143,19 +144,20 @@ predict("07_layer_norm.break_axis", actual=worse)
 # %% [markdown]
 # ### Nine tokens of ten
 #
-# With the norm over time, 92 % of the next tokens are still right. Is that wrong axis nearly right, then? Now each of
-# the five has to write all 300 dates by itself, in one batch. Here is the first:
+# With the norm over time, 92 % of the next tokens are still right. Is that wrong axis nearly right, then? Now the
+# translator has to write all 300 dates by itself, in one batch, once for each bar. Here is the first date:
 
 # %% jupyter={"outputs_hidden": true}
 print(f"{held_out[0].source}, in Chinese:")
 for name, (share, text) in written.items():
-    print(f"{name:18} whole dates right {share:4.0%}   {text[:24]}")
+    print(f"{name:18} whole dates right {share:6.1%}   {text[:24]}")
 assert written["over time"][0] == 0 and written["no norm"][0] < 0.2
 
 # %% [markdown]
 # **Nine next tokens of ten, and yet not one whole date:** with its norms over time the model writes `2222...`. Recall
 # the cache of lesson 03: when the model writes, only the *newest* token passes through the decoder. Then the time
-# axis has length 1. The mean of one number is this number, and subtracting it leaves 0, whatever was read:
+# axis has length 1. The mean of one number is this number. Whatever was read, subtracting it leaves 0, and the norm
+# gives its `beta`:
 
 # %%
 newest = torch.randn(1, 1, 6)  # (B, T, D) with T = 1
@@ -189,16 +191,16 @@ print("with nothing behind them:                    ", *(f"{share:5.0%}" for sha
 assert behind[2] < 0.4 and behind[3] < 0.1 and min(whole[:4]) > 0.7 and round(min(foreign), 2) == 0.73
 
 # %% [markdown] tags=["deeper"]
-# Without the cache it goes wrong as well: all five fall, four of them far. But it is mostly company that is missing, not the
-# answer: with *another* date's rest behind them, they get 73 to 100 %.
+# Without the cache it goes wrong as well: all five tokens fall, the fourth from 87 % to 0 %. But it is mostly company
+# that is missing, not the answer: with *another* date's rest behind them, they get 73 to 100 %.
 
 # %% [markdown]
 # ### What has really gone wrong
 #
 # The cache only brings it to light. What is wrong is that numbers of *other* vectors go into the mean. How far do a
-# date's vectors move when we exchange the other dates of its batch? And how far does the *first* row move when we
-# change the *last* token that was written? The causal mask is there to keep it still. Both as shares of the vectors'
-# length:
+# date's vectors move when we replace the other dates of its batch? And how far does the *first* token's row in the
+# decoder move when we change the *last* token? The causal mask (lesson 03) should keep it still. Both as shares of
+# the vectors' length:
 
 # %%
 eight = [pair for pair in held_out if len(tokenizer.encode(pair.source)) == 8][:9]  # of one length: no padding
@@ -228,26 +230,27 @@ for name, axes in (("over the features", 2), ("over the batch", 0), ("over time"
 # %% [markdown]
 # Over the batch, what a date means depends on who else is being translated. Over time, each token's vector is made
 # with the mean of all, later ones included: the causal mask is undone. **So the 92 % promise too much: they were
-# reached next to tokens that do not exist yet when the model writes.** (Mostly not by peeking at the answer: see
-# "Deeper" above.) Of the three axes, only the *features* leave each token to itself.
+# reached next to tokens that do not exist yet when the model writes.** (Mostly the model did not peek at the answer:
+# see "Deeper" above.) Of the three axes, only the *features* leave each token to itself.
 #
 # ## 2. One token, one mean, one deviation
 #
-# What does a norm over the features do to a token? Here are two tokens as they reach the first norm of the encoder, 64
-# numbers each. Look for what stays through its two steps:
+# What does a norm over the features do to a token? Here are two tokens as they reach the first norm of the encoder,
+# 64 numbers each. Look for what stays when a norm subtracts and divides:
 #
 # ![Two vectors of 64 numbers as bars, of the tokens Sunday and November. As they arrive: mean 0.39 and deviation 1.62 for
 # Sunday, mean 0.49 and deviation 1.25 for November. Minus its mean, each has mean 0. Divided by its deviation, each has mean 0 and
 # deviation 1, and the same profile as before.](figures/07_layer_norm_steps.svg)
 #
-# The profile of each vector stays; its height and its size go. This is the layer norm of Ba, Kiros and Hinton (2016).
-# Write $x$ for the $D$ numbers of one token, $x_j$ for one of them:
+# The profile of each vector stays; its mean becomes 0, its deviation 1. This is the layer norm of Ba, Kiros and
+# Hinton (2016). Write $x$ for the $D$ numbers of one token, $x_j$ for one of them:
 #
 # $$\mu = \frac1D \sum_{j=1}^{D} x_j \qquad \text{var} = \frac1D \sum_{j=1}^{D} (x_j - \mu)^2$$
 #
 # $$\sigma = \sqrt{\text{var} + \epsilon} \qquad \hat x_j = \frac{x_j - \mu}{\sigma}$$
 #
-# $\epsilon$ (`eps`, here $10^{-5}$) is there for a token whose features are all equal: without it, $0/0$. With loops:
+# $\epsilon$ (`eps`, here $10^{-5}$) is there for a token whose features are all equal: without it, $0/0$. With loops,
+# for a small tensor:
 
 # %%
 B, T, D, eps = 2, 3, 4, 1e-5
@@ -262,8 +265,8 @@ for b in range(B):
 
 # %% [markdown]
 # To do all tokens at once, take the mean over the last axis, and keep that axis with size 1, so that it broadcasts.
-# Two learnt vectors follow: a scale $\gamma$ (`gamma`) and a shift $\beta$ (`beta`), with one number for each *feature*.
-# They begin at 1 and 0.
+# Vectors need not keep this mean and size: a scale $\gamma$ (`gamma`) and a shift $\beta$ (`beta`) are learnt, with
+# one number for each *feature*. They begin at 1 and 0.
 
 
 # %%
@@ -292,8 +295,9 @@ print(f"gamma 3, beta 1: mean {y[0, 0].mean():.2f}, deviation {y[0, 0].std(unbia
 #
 # Whatever the two steps remove, what comes after the norm will never know. What is it? With $D = 3$ you can see it.
 # Subtracting the mean is a *projection*: it removes the part of $x$ along the direction $(1, 1, 1)$, and all that is
-# left lies in a plane. Dividing by $\sigma$ puts this on a *sphere* of radius $\sqrt D$, since its mean square is 1.
-# Plane and sphere meet in a circle. Follow 200 random points (grey: the plane; dotted: the direction $(1, 1, 1)$):
+# left lies in a plane. Dividing that by $\sigma$ puts it on a *sphere* of radius $\sqrt D$: its mean square is then 1
+# (but for $\epsilon$). Plane and sphere meet in a circle. Follow 200 random points; each keeps its colour (grey: the
+# plane; dotted: the direction $(1, 1, 1)$):
 
 # %%
 points = torch.randn(200, 3) * torch.tensor([1.3, 1.0, 0.6]) + torch.tensor([0.5, 1.0, 0.0])
@@ -337,26 +341,26 @@ for name, changed_x in (
     print(f"{name:26} the output changes by {((norm(changed_x) - norm(x)).abs().mean() / size).item():4.0%}")
 
 # %% [markdown]
-# That changes the output. It is what the bias of a linear layer adds, and only its part along $(1, \dots, 1)$ is lost.
+# That changes the output. A linear layer's bias adds such numbers, and only their part along $(1, \dots, 1)$ is lost.
 #
 # <details><summary>Deeper: a norm that swallows a bias whole</summary>
 #
 # **Batch normalisation** or batch norm (Ioffe, Szegedy 2015) is known from image models. In training it takes the
-# mean of each *feature* over many examples, as our broken translator does, and a bias goes with that mean. (In use it
-# takes a mean kept from training.)
+# mean of each *feature* over many examples, as our norm over the batch did, and any bias is subtracted with that
+# mean. (In use it takes a mean kept from training.)
 #
 # </details>
 #
 # ## 4. Backwards, by hand
 #
-# Training sends a gradient back through each norm. What comes out below, when both $\mu$ and $\sigma$ depend on $x$?
+# Training sends a gradient back through each norm. What gradient reaches $x$, when $\mu$ and $\sigma$ depend on it?
 # Let $g_j$ be the gradient of the loss with respect to $y_j = \gamma_j \hat x_j + \beta_j$.
 #
 # **Step 1: to the parameters.** One $\gamma_j$ and one $\beta_j$ serve every token, so their gradients are sums over batch and time:
 #
-# $$\text{grad}_{\beta} = \sum_{b,t} g \qquad \text{grad}_{\gamma} = \sum_{b,t} g\, \hat x$$
+# $$\text{grad}_{\beta_j} = \sum_{b,t} g_j \qquad \text{grad}_{\gamma_j} = \sum_{b,t} g_j\, \hat x_j$$
 #
-# What goes on to $\hat x$ is $h_j = g_j \gamma_j$.
+# What goes on to $\hat x_j$ is $h_j = g_j \gamma_j$.
 #
 # **Step 2: one feature moves all.** Push $x_j$ up a little. It moves every $\hat x_i$ of its token, in three ways:
 #
@@ -364,10 +368,10 @@ for name, changed_x in (
 # |---|---|
 # | directly, if $i = j$ | $1/\sigma$ |
 # | the mean rises: $\dfrac{\partial\mu}{\partial x_j} = \dfrac1D$ | $-\dfrac{1}{D\,\sigma}$ |
-# | the deviation grows: $\dfrac{\partial\sigma}{\partial x_j} = \dfrac{\hat x_j}{D}$ | $-\dfrac{\hat x_i\, \hat x_j}{D\,\sigma}$ |
+# | the deviation changes: $\dfrac{\partial\sigma}{\partial x_j} = \dfrac{\hat x_j}{D}$ | $-\dfrac{\hat x_i\, \hat x_j}{D\,\sigma}$ |
 #
-# The third row says: a feature that is already far above the mean ($\hat x_j$ large) stretches the deviation when it rises, and
-# everything shrinks.
+# The third row says: a feature far above the mean ($\hat x_j$ large) stretches the deviation when it rises, and
+# everything shrinks. (Far below, the opposite.)
 #
 # <details><summary>Where the third row comes from. Try it yourself first</summary>
 #
@@ -421,12 +425,14 @@ assert shift < 1e-9 and stretch < 1e-3
 #
 # ## 5. Does the mean matter?
 #
-# A layer norm subtracts, then divides. Are both needed? **RMSNorm** (Zhang, Sennrich 2019), made to save time and used
-# by Llama and its relatives, only divides, by the root of the mean square: no projection, only the sphere. We put it
-# into the trained translator in place of its layer norms, and keep $\gamma$ and $\beta$.
+# A layer norm subtracts, then divides. Does it need to subtract? **RMSNorm** (Zhang, Sennrich 2019), made to save
+# time and used by Llama and its relatives, only divides, by the root of the mean square: no projection, only the
+# sphere. We put it into the trained translator in place of its layer norms, and keep their $\gamma$ and $\beta$
+# (RMSNorm has no $\beta$).
 #
-# Would the translator notice a mean at all? As a control we add one on purpose: just before each norm, a quarter of the
-# vector's deviation goes onto all its features. A layer norm would take that off again; RMSNorm lets it pass.
+# Would the translator notice a mean at all? As a control we add one on purpose: just before each norm, a quarter of
+# the vector's deviation is added to all its features. A layer norm would take that off again; RMSNorm lets it pass,
+# and the next norm gets another quarter.
 
 
 # %%
@@ -446,9 +452,10 @@ for words, added in (("RMSNorm", 0), ("RMSNorm, with a mean added", 0.25)):
 assert rms[0] > 0.95 and rms[1] < 0.2
 
 # %% [markdown]
-# With RMSNorm nearly all dates survive, and yet a mean does not go unnoticed. So how much of a mean is there to take
-# off? At each of the ten norms we measure how much of a vector's mean square is the square of its mean. The control
-# is three untrained translators. Which norms lie to the right of a random direction ($1/64$, dotted)?
+# With RMSNorm nearly all dates survive, but a mean added at every norm is noticed. So how much of a mean is there to
+# take off? At each of the ten norms we measure how much of a vector's mean square is the square of its mean. The
+# control is three untrained translators. Where does our translator have more than a random direction would ($1/64$,
+# dotted)?
 
 
 # %%
@@ -495,20 +502,21 @@ assert all((trained[i] > 0.03) if i in first else (trained[i] < 0.01) for i in r
 assert all((row[i] > 0.03) if i in first else (row[i] < 0.03) for row in fresh for i in range(10))
 
 # %% [markdown]
-# **At eight of the ten norms the square of the mean is less than 1 % of the mean square.** In the untrained models,
-# too, it is below 3 % there. Each of these norms gets what an earlier norm has just *centred* (but for its $\gamma$
-# and $\beta$), plus the output of a sub-layer. Only the first norm of each stack gets vectors that nobody has centred.
+# **At eight of the ten norms the square of the mean is less than 1 % of the mean square.** Even untrained models have
+# less than 3 % there. Each of these norms gets what an earlier norm has just *centred* (but for its $\gamma$ and
+# $\beta$), plus the output of a sub-layer, which nothing centres. Only the first norm of each stack gets vectors that
+# nobody has centred.
 #
 # This translator was trained with a layer norm. What about one that *never had* the mean taken off? We trained some
-# with RMSNorm from the first step on. They started a little slower and ended nearly as well. (That is one small task,
-# at one learning rate: see "Deeper" below.)
+# with RMSNorm from the first step on. They started a little slower and ended with nearly as low a loss. (That is one
+# small task, at one learning rate: see the second "Deeper" below.)
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: the first norm of each stack
 #
-# The vectors that reach it contain the positions of [lesson 08](08_positions.ipynb), half of whose numbers are
-# cosines, most of them near 1. Is the mean there theirs? We measure untrained models without positions. And does the
-# translator need to have it taken off? We put RMSNorm into these two places alone.
+# The vectors that reach these two norms contain the positions of [lesson 08](08_positions.ipynb). Half of the numbers
+# of a position are cosines, most of them near 1. Does the mean come from them? We measure untrained models without
+# positions. And does the translator need to have this mean taken off? We put RMSNorm into these two places alone.
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 placeless = [share_of_the_mean(Transformer(replace(model.config, positions="none")).eval()) for _ in range(3)]
@@ -529,15 +537,16 @@ print(f"RMSNorm at these two alone: {share:.1%} of the dates right, as before: {
 assert share == written["as trained"][0] == 299 / 300
 
 # %% [markdown] tags=["deeper"]
-# Without positions the share is below 3 % at the first norms, too. And the translator can do without taking this mean
-# off: it gets as many dates right as before.
+# In untrained models without positions the share is below 3 % at the first norms. And the translator can do without
+# taking this mean off: it gets as many dates right as before.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: without the mean from the first step on
 #
-# RMSNorm has no shift either, so `experiments/mean_left_out.py` trains three kinds: with a layer norm, with a layer norm
-# whose $\beta$ stays at 0, and with RMSNorm. Each line is one of five seeds, in one of the two places of the norm that
-# the next section compares. Does it rise towards RMSNorm?
+# An RMSNorm leaves out the shift as well as the mean. So `experiments/mean_left_out.py` trains three kinds of
+# translator: with a layer norm, with a layer norm whose $\beta$ stays at 0, and with RMSNorm. Each line is one seed,
+# with the norm in one of two places, pre-norm or post-norm, which the next section compares. Is the loss highest with
+# RMSNorm?
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 left_out = recorded("mean_left_out")["result"]
@@ -564,7 +573,8 @@ assert max(max(row) for row in final[:5]) < min(min(row) for row in final[5:])  
 
 # %% [markdown] tags=["deeper"]
 # After 100 steps RMSNorm has a higher loss than either of the others, with each seed, in both places. After 400 steps
-# the lines are nearly level. (That is one small task, at one learning rate.)
+# the lines are nearly level, and not every one ends higher at RMSNorm than it began. (That is one small task, at one
+# learning rate.)
 
 # %% [markdown]
 # ## 6. Before or after?
@@ -572,8 +582,8 @@ assert max(max(row) for row in final[:5]) < min(min(row) for row in final[5:])  
 # So much for the *how*. Now the *where*. [Lesson 06](06_residual.ipynb) drew two places. In **post-norm** (the
 # Transformer of 2017, and our translator) the norm stands on the line, after each plus sign: it takes the sum. In
 # **pre-norm** (GPT-2, Llama and most models since) it stands on the branch, in front of the sub-layer, and the line
-# meets nothing but additions. There nothing normalises the sum, which tends to grow from block to block, so such a
-# stack usually has one **final norm** at its end.
+# meets nothing but additions. In pre-norm nothing normalises the sum, which tends to grow from block to block, so
+# such a stack usually has one **final norm** at its end.
 #
 # Which of the two trains? `experiments/norm_position.py` trains six narrow blocks on a small task, "say the
 # token before this one", for 300 steps. It tries five learning rates, with and without **warm-up** (the rate rises
@@ -639,7 +649,8 @@ assert all(
 # Pre-norm gains nothing from a warm-up here: at the largest rate one of five seeds even fails with it, and none
 # without. Nor is warm-up free: at the smallest rate all seeds end higher with it. (Xiong et al. (2020) found in
 # translation, too, that post-norm wants a warm-up and pre-norm can do without.) But post-norm is not simply the worse
-# place: in the right panel of the last "Deeper" of section 5, each post-norm translator has a lower loss than each pre-norm one.
+# place: in the last "Deeper" of section 5, each post-norm translator has a lower loss after 400 steps than each
+# pre-norm one.
 #
 # </details>
 #
@@ -657,11 +668,11 @@ for place in ("pre", "post"):
     assert (ours < half) == (theirs < half)
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
-# ### Deeper: is it really the first steps that are delicate? (Open after your guess)
+# ### Deeper: does the warm-up help because it comes first? (Open after your guess)
 #
-# A warm-up does two things: it makes a third of all steps small, and it puts these first. Which of the two helps? We
-# train post-norm at 0.01 once more, with the same rates in the opposite order: the full rate first, the small ones at
-# the end. And perhaps without a warm-up it is only slow? We also give it twice as many steps.
+# A warm-up does two things: it lowers the rate for a third of all steps, and it puts these first. Which of the two
+# helps? We train post-norm at 0.01 once more, with the same rates in the opposite order: the full rate first, the
+# small ones at the end. And perhaps without a warm-up it is only slow? We also give it twice as many steps.
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 controls = recorded("norm_position_controls")["result"]
@@ -676,9 +687,10 @@ assert max(post[True]) < half < min(controls["small rates at the end"] + control
 
 # %% [markdown] tags=["deeper"]
 # The small rates help only when they come *first*, and twice the time does not help (three seeds, at this rate). So
-# what do the first steps do? After 0 to 60 of them we look at three things: how much of the gradient at the top
-# reaches the bottom; how large a branch is beside the line that it is added to; and how much of what it adds is the
-# same for all tokens. In the last rows this same part was taken off every branch.
+# what do the first steps do? After 0 to 60 of them we look at three things: the size of the gradient at the bottom,
+# relative to the top; the size of a branch, relative to the line that it is added to; and how much of a branch (of
+# its mean square) is the same for all tokens. In the last three rows, what is the same for all tokens was taken off
+# every branch.
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 line = recorded("norm_position_gradients")["result"]
@@ -692,7 +704,7 @@ for name, runs in line.items():
         print(f"{name:25}{words:29}" + "".join(f"{value:8.3f}" for value in middle))
         name = ""  # said once
 ends_off = [run["loss"] for run in line["post-norm, same part off"]]
-print(f"its loss after 300 steps, five seeds: {min(ends_off):.2f} to {max(ends_off):.2f}; chance is 2.08")
+print(f"same part off, loss after 300 steps, five seeds: {min(ends_off):.2f} to {max(ends_off):.2f}; chance is 2.08")
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 # Checks what the next cell says
@@ -708,21 +720,23 @@ assert max(row[2] for row in same["post-norm, warm-up"]) < 0.8 and max(row[4] fo
 
 # %% [markdown] tags=["deeper"]
 # After five steps at the full rate nearly all that a branch adds is the same for every token, in both places. So it
-# says nothing about any of them.
+# says little about any one of them.
 #
-# * In *pre-norm* that does little harm. The branches are small beside the line, and the line carries each token's
-#   own vector past them. At every look more gradient arrives at the bottom than left the top. After 60 steps the
-#   branches have found something to say.
-# * In *post-norm* the branches have outgrown the line, and the norm behind each sum scales both down together,
-#   twelve times over. A hundredth of the gradient or so reaches the bottom, later next to nothing.
-# * With a *warm-up* the branches hardly grow in these 60 steps, and the gradient dips and comes back.
+# * In *pre-norm* that does little harm. The branches are small beside the line, and the line carries each token's own
+#   vector past them. At every look more gradient arrives at the bottom than left the top. After 60 steps most of what
+#   a branch adds differs between tokens.
+# * In *post-norm* the branches have outgrown the line, and the norm behind each sum scales both down together, twelve
+#   times over. In the median 0.005 of the gradient reaches the bottom, later next to nothing.
+# * With a *warm-up* the rate is still rising in these 60 steps. The branches hardly grow, and the gradient dips and
+#   comes back.
 #
-# Is it the lost gradient, then, that keeps post-norm from learning? With the same part taken off, the gradient arrives
-# for 20 steps, and still no seed ends below 1.9. What both stacks that fail have in common is that their branches
-# outgrow the line.
+# Is it the lost gradient, then, that keeps post-norm from learning? With the same part taken off, the gradient
+# arrives with every seed at every look up to 20 steps, and still no seed ends below 1.9. So this stack fails without
+# that early loss, too. In both stacks that fail, the branches outgrow the line. Whether that is the cause is not
+# tested here.
 #
-# The literature looks at both ends of this: Xiong et al. (2020) at the large gradients near the output of a fresh
-# post-norm stack, Liu et al. (2020) at how strongly the output depends on the branches.
+# Two papers look for causes: Xiong et al. (2020) in the large gradients near the output of a fresh post-norm stack,
+# Liu et al. (2020) in how strongly the output depends on the branches.
 
 # %% [markdown]
 # ## 7. Play
@@ -733,7 +747,8 @@ assert max(row[2] for row in same["post-norm, warm-up"]) < 0.8 and max(row[4] fo
 #
 # 1. Over which axes does one changed number move the *most* outputs? Guess before you try all five.
 # 2. Over *batch and time*, which outputs of the changed position itself do *not* move? Why not?
-# 3. Over *features*, move the number from -0.9, where it began, to 4. What do the other four outputs of its position do?
+# 3. Over *features*, move the number from -0.9, where it began, to 4. What do the other four outputs of its position
+#    do?
 
 # %%
 explorer = NormExplorer()
@@ -762,9 +777,8 @@ assert (now < was).all() and now.max() - now.min() < was.max() - was.min()
 #
 # ## 8. What people get wrong
 #
-# **Two slips below the fraction line** are $\epsilon$ outside the root, and the variance that divides by $D - 1$
-# (torch's default). On ordinary vectors of width 64 neither is off by as much as one per cent. So test small vectors
-# and narrow ones:
+# **Two slips in the deviation** are $\epsilon$ outside the root, and a division by $D - 1$ (torch's default). On
+# ordinary vectors of width 64 neither is off by as much as one per cent. So test small vectors and narrow ones:
 
 # %%
 slips = {
@@ -782,8 +796,8 @@ for name, below in slips.items():
 # %% [markdown]
 # **Dropout after the norm.** **Dropout** zeroes some numbers at random during training. It belongs on the *branch*,
 # before the addition. After a post-norm sub-layer's norm it hits the skip too, and what is lost there is lost for all
-# that follow. How much of a vector's direction survives 24 sub-layers with random branches, about as large as PyTorch
-# starts them ([lesson 06](06_residual.ipynb))?
+# that follow. How much of a vector's direction survives 24 sub-layers, compared with no dropout? The branches are
+# random, about as large as PyTorch starts them (gain 0.25, [lesson 06](06_residual.ipynb)):
 
 
 # %%
@@ -806,7 +820,7 @@ assert cosines[0] > cosines[1] + 0.4
 # %% [markdown]
 # ## 9. What you have now
 #
-# You have a layer norm of your own. Put it into the translator instead of all ten, and let it write:
+# You have a layer norm of your own. Put it into the translator in place of its ten norms, and translate:
 
 # %%
 with with_norm(OurNorm.forward):
@@ -817,9 +831,9 @@ print(f"{share:.1%} of the dates are right, as before: {written['as trained'][0]
 assert abs(share - written["as trained"][0]) < 0.01
 
 # %% [markdown]
-# In the package, `LayerNorm` and `RMSNorm` are one line each, a call of torch's own function. `Residual` holds a
-# norm, its place and the dropout. A sub-layer that writes nothing shows the place: in pre-norm `x` comes out as it was,
-# in post-norm it is normalised. And where the mean is 0, the two norms agree:
+# In the package, `LayerNorm` and `RMSNorm` just call torch's own function. `Residual` holds a norm, its place and the
+# dropout. A sub-layer that adds 0 shows the place: in pre-norm `x` comes out as it was, in post-norm it is
+# normalised. And where the mean is 0, the two norms agree:
 
 # %%
 x, norm, silent = torch.randn(2, 3, 64), LayerNorm(64), torch.zeros_like
@@ -868,8 +882,8 @@ assert abs(apart[1] - 0.2) < 0.15
 #   and shift. Backwards, the gradient has no part along what was forgotten, and is divided by $\sigma$.
 # * At eight of the translator's ten norms there is hardly a mean to take off. Translators that never had it taken off
 #   started a little slower, and ended nearly as well.
-# * Pre-norm, with a final norm, trained at all rates tried without warm-up. Post-norm trained without it up to a rate
-#   of 0.003, and with it up to 0.01.
+# * Without warm-up, pre-norm (with a final norm) trained at all rates tried. Post-norm trained up to a rate of 0.003
+#   without it, and up to 0.01 with it.
 #
 # **Papers.** Ioffe, Szegedy (2015), [arXiv:1502.03167](https://arxiv.org/abs/1502.03167): batch norm. Ba, Kiros, Hinton
 # (2016), [arXiv:1607.06450](https://arxiv.org/abs/1607.06450): layer norm. Zhang, Sennrich (2019),

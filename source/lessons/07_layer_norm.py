@@ -421,7 +421,8 @@ assert shift < 1e-9 and stretch < 1e-3
 
 # %% [markdown]
 # **Step 4: multiply by $h_i$ and sum over $i$.** The gradient of one $x_j$ is $\sum_i h_i\, \partial \hat x_i / \partial x_j$. Nobody
-# builds the matrix for that. Sum each of the three terms by itself, and no matrix is left. That is the second exercise.
+# builds the matrix for that. Sum each of the three terms by itself, and no matrix is left. That is the second
+# exercise.
 #
 # ## 5. Does the mean matter?
 #
@@ -502,10 +503,10 @@ assert all((trained[i] > 0.03) if i in first else (trained[i] < 0.01) for i in r
 assert all((row[i] > 0.03) if i in first else (row[i] < 0.03) for row in fresh for i in range(10))
 
 # %% [markdown]
-# **At eight of the ten norms the square of the mean is less than 1 % of the mean square.** Even untrained models have
-# less than 3 % there. Each of these norms gets what an earlier norm has just *centred* (but for its $\gamma$ and
-# $\beta$), plus the output of a sub-layer, which nothing centres. Only the first norm of each stack gets vectors that
-# nobody has centred.
+# **At eight of the ten norms the square of the mean is less than 1 % of the mean square.** The three untrained
+# models, too, have less than 3 % there. Each of these norms gets what an earlier norm has just *centred* (but for its
+# $\gamma$ and $\beta$), plus the output of a sub-layer, which nothing centres. At the first norm of each stack
+# neither part has been centred.
 #
 # This translator was trained with a layer norm. What about one that *never had* the mean taken off? We trained some
 # with RMSNorm from the first step on. They started a little slower and ended with nearly as low a loss. (That is one
@@ -537,8 +538,8 @@ print(f"RMSNorm at these two alone: {share:.1%} of the dates right, as before: {
 assert share == written["as trained"][0] == 299 / 300
 
 # %% [markdown] tags=["deeper"]
-# In untrained models without positions the share is below 3 % at the first norms. And the translator can do without
-# taking this mean off: it gets as many dates right as before.
+# In our three untrained models without positions the share is below 3 % at the first norms. And the translator can do
+# without taking this mean off: it gets as many dates right as before.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: without the mean from the first step on
@@ -732,7 +733,7 @@ assert max(row[2] for row in same["post-norm, warm-up"]) < 0.8 and max(row[4] fo
 #
 # Is it the lost gradient, then, that keeps post-norm from learning? With the same part taken off, the gradient
 # arrives with every seed at every look up to 20 steps, and still no seed ends below 1.9. So this stack fails without
-# that early loss, too. In both stacks that fail, the branches outgrow the line. Whether that is the cause is not
+# losing its gradient early. In both stacks that fail, the branches outgrow the line. Whether that is the cause is not
 # tested here.
 #
 # Two papers look for causes: Xiong et al. (2020) in the large gradients near the output of a fresh post-norm stack,
@@ -742,8 +743,8 @@ assert max(row[2] for row in same["post-norm, warm-up"]) < 0.8 and max(row[4] fo
 # ## 7. Play
 #
 # Choose what is averaged over in this cube of 3 samples, 4 positions and 5 features. Click a number and move it, with
-# the slider or by dragging it up and down (or focus the input and use the arrow keys, `+` and `-`). Outputs that moved
-# light up. (The explorer counts from 0.)
+# the slider or by dragging it up and down (or focus the input and use the arrow keys, `+` and `-`). Outputs that
+# moved light up. (The explorer counts from 0.)
 #
 # 1. Over which axes does one changed number move the *most* outputs? Guess before you try all five.
 # 2. Over *batch and time*, which outputs of the changed position itself do *not* move? Why not?

@@ -4,18 +4,18 @@
 # **How far does "predict the next token" carry?**
 #
 # ![Five models, one above the other, read the same line, in which a bracket is open: "the name of the file (a string or
-# a path to open". Shaded is what each can see of it. Pairs, which are counts, see one character; n-grams, also counts,
-# four characters: the bracket is out of their sight. Nano, two blocks of width 64, sees 64 tokens, more than the line;
-# small, six blocks of width 384, sees 256 tokens; SmolLM2, thirty blocks of width 576, sees 8,192 tokens: the bracket
-# is in sight.](figures/14_gpt_where.svg)
+# a path to open". Shaded is what each can see of it. Pairs, which are counts, see one character; n-grams, also
+# counts, four characters: the bracket is out of their sight. Nano, two blocks of width 64, sees 64 tokens, more than
+# the line; small, six blocks of width 384, sees 256 tokens; SmolLM2, thirty blocks of width 576, sees 8,192 tokens:
+# the bracket is in sight.](figures/14_gpt_where.svg)
 #
-# The training of a GPT begins with a single exercise, repeated billions or trillions of times: here is the beginning of a text,
-# which token comes next? It is what your telephone does above the keyboard. Nothing in it asks the model to spell, to
-# close a bracket, or to be useful. And yet the models that answer questions and write programs began with this
-# exercise. Where does it lead?
+# The training of a GPT begins with a single exercise, repeated billions or trillions of times: here is the beginning
+# of a text, which token comes next? It is what your telephone does above the keyboard. Nothing in it asks the model
+# to spell, to close a bracket, or to be useful. And yet the models that answer questions and write programs began
+# with it. Where does it lead?
 #
-# In this lesson you climb a ladder of five models that all begin with this question, and look at where a higher rung
-# is better than the one below it, and where it is not. You will be able to
+# You climb a ladder of five models that begin with this question. Then you give the highest a page with a few
+# examples of a task, and find out what it takes from them. You will be able to
 #
 # * compare models that cut text differently, and find the mistake in a perplexity that was not counted well;
 # * get a model to do a new task without changing a single weight, and test what in your examples made it work;
@@ -47,13 +47,16 @@ grid = recorded("in_context")["result"]
 # %% [markdown]
 # ## 1. One exercise, five pupils
 #
-# The first two rungs are tables of counts, as in lesson 10: pairs of characters, and longer n-grams. The third is a
-# network of two blocks, called *nano* in this course, which trains while you read this. The fourth, *small*, is built
-# like nano, with eighty times as many parameters. It took an hour on one core, so it was trained before, and joins
-# the others in section 2. These four learn from the documentation of Python, apart from a part that is held out. The
-# fifth is SmolLM2: built on the same plan, with some parts exchanged (section 5), a thousand times as large as nano,
-# and trained by people with many GPUs on two trillion tokens. Ours is its *Instruct* edition, which was trained
-# further, on conversations. So what it can do does not come from this one exercise alone.
+# What do the five rungs write? Four learn from the documentation of Python, apart from a part that is held out:
+#
+# * *pairs* and *n-grams* are tables of counts, as in lesson 10: of pairs of characters, and of longer pieces;
+# * *nano* is a network of two blocks, which trains while you read this;
+# * *small* is built like nano, with eighty times as many parameters. It took an hour on one core, so it was trained
+#   before.
+#
+# The fifth is *SmolLM2*: built on the same plan with some parts exchanged (section 5), a thousand times as large as
+# nano, and trained on two trillion tokens. Ours is its *Instruct* edition, trained further on conversations. So what
+# it can do does not come from this one exercise alone.
 
 # %%
 task = docs(seed=0)  # the documentation, cut into 512 kinds of tokens, and a nano GPT that has learnt nothing
@@ -74,17 +77,9 @@ for name, rung in rungs.items():
     print(f"--- {name} ---", *[fill(line, 80) for line in written.splitlines()], "", sep="\n")
 
 # %% [markdown]
-# Four times the same exercise. The pairs make noise, the n-grams have words, and SmolLM2 writes sentences: fluent
-# ones, but false. (A `with` statement creates no functions.) Nano, a network, writes worse than the table below it,
-# after twenty seconds of training. Is it only the time? The next section gives it four times as many steps.
-
-# %% [markdown]
-# ## 2. How much better, and at what?
-#
-# Looks deceive, as in lesson 10. So let each rung be surprised by the same ten passages of the held-out
-# documentation, in bits a character: the one measure that does not care how a model cuts its text. Nano is given a
-# fair chance here, a thousand steps and three seeds, and *small* has a thousand steps, too (all recorded). This is what
-# *small* made of the beginning `The with statement` on its way:
+# The pairs make noise, the n-grams have words, and SmolLM2 writes fluent sentences, but false ones. (A `with`
+# statement creates no functions.) Nano, after twenty seconds of training, writes worse than the table below it. Is it
+# only the time? This is how *small* continued `The with statement` on its way:
 
 # %% jupyter={"source_hidden": true}
 small = recorded("small")["result"]
@@ -92,9 +87,16 @@ for step, written in small["writes at"].items():
     print(fill(f"{step:>4} steps: {' '.join(written.split())}", 80, subsequent_indent=12 * " "))
 
 # %% [markdown]
-# First come scraps of words, then words, and in the end something like sentences. Now the bits. One thing is
-# suspicious: SmolLM2 has read much of the internet, and probably these very pages. So we add two texts that are
-# younger than it and cannot have been in its training: the docstrings of this course's package, and its lessons.
+# First come scraps of words, and in the end something like sentences. But looks deceive.
+#
+# ## 2. How much better, and at what?
+#
+# How far apart are the rungs, in numbers? Each predicts the same ten passages of the held-out documentation. We count
+# in bits a character, which do not depend on how a model cuts its text. Nano has a thousand steps here, like
+# *small*, and three seeds (all recorded).
+#
+# SmolLM2 has probably read these very pages on the internet. So we add two texts that are younger than it: the
+# docstrings of this course's package, and its lessons. Look for the order of the five in each; lower is better.
 
 # %%
 kept = recorded("ladder")["result"]["rungs"] | {"small": small}
@@ -134,18 +136,20 @@ for run in rows["nano"]:
 assert all(bits < min(means["nano"][i], means["n-grams"][i]) for i, bits in enumerate(means["small"]))
 
 # %% [markdown]
-# **At home nano does not beat the table below it, even with four times the steps.** It needs 2.35 bits on the
-# documentation, and the n-grams 2.25. But on the two younger texts it is ahead, with each of the three seeds. So ask
-# not only *which* of two models is better, but on which text. *Small* is ahead of both on all three: at home it needs 1.81 bits.
+# **At home nano does not beat the table below it, even with four times the steps.** But on the two younger texts it
+# is ahead, with each of the three seeds. So ask not only *which* of two models is better, but on which text. *Small*
+# is ahead of both on all three texts, and SmolLM2 far ahead of every other rung, even on texts that it cannot have
+# read.
 #
-# **SmolLM2 is far ahead of every other rung, even on texts that it cannot have read.** What does a model *do* with all
-# that it sees? Here are two things that no table of four characters can do, each with its control (forty brackets,
-# forty names; recorded):
+# What do the higher rungs *do* that a table of four characters cannot? Here are two things, each with its control
+# (forty cases of each; recorded):
 #
 # * **A bracket** that was opened 40 to 100 characters ago wants to be closed. The control is the same text without
-#   the opening bracket.
+#   that bracket.
 # * **A name** comes again that stood there once, 40 to 100 characters ago, and that never occurs in what the first
-#   four rungs have read. The control has another name in the first place.
+#   four rungs have read. In the control another name stood there.
+#
+# On the left, compare each colour with the grey beside it; on the right, see which rungs rise above 0.
 
 # %% jupyter={"source_hidden": true}
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
@@ -165,7 +169,20 @@ figure.suptitle("What stood 40 to 100 characters ago: pairs, n-grams and nano ma
 left.set(title="a bracket to be closed (grey: none was open)", ylabel="probability of a closing bracket")
 _ = right.set(title="a name that comes again", ylabel="bits saved, against another name")
 
-# %% jupyter={"source_hidden": true}
+# %% [markdown]
+# SmolLM2 looks back. It gives the closing bracket 0.58 on average, and 0.001 where none was opened; a name that it
+# met once costs it 14 bits less. In the two younger texts it does both as well, if less surely (folded below).
+#
+# The two tables cannot see so far, and their differences are exactly 0. Nano can: its window of 64 tokens nearly
+# always holds the bracket and the name. But it makes next to nothing of them. **Being able to look back is one thing,
+# having learnt what to do with it another.** *Small*, trained on the same documentation, does close brackets; names
+# it has only begun to learn. (Is it its size, its longer window, or
+# that it read four times as many tokens? One run does not tell.)
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true
+# ### Deeper: do they know these pages by heart?
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 younger = {"SmolLM2": recorded("younger_probes")["result"], "small": small["younger probes"]}
 for name, texts in younger.items():
     for source, found in texts.items():
@@ -175,29 +192,21 @@ for name, texts in younger.items():
             f"{name:8} {source}: closing bracket {opened:.2f}, control {control:.3f}; bits saved on a name {saved:.1f}"
         )
 
+# %% [markdown] tags=["deeper"]
+# The same two probes, on the two texts that are younger than SmolLM2. It gives the brackets 0.33 and 0.52, and the
+# names cost it 9 and 8 bits less. *Small* closes brackets there, too.
+
 # %% [markdown]
-# SmolLM2 looks back. It gives the closing bracket 0.58 on average, and 0.001 where none was opened. A name that it
-# met once costs it 14 bits less. Or does it know these pages by heart? In the younger texts the brackets have 0.33
-# and 0.52, and the names cost 9 and 8 bits less.
-#
-# For the two tables the differences are exactly 0, because they cannot see so far. And nano? It can: its window of 64
-# tokens nearly always holds the bracket and the name. But it makes next to nothing of them, 0.015 against 0.013, and
-# a tenth of a bit. **Being able to look back is one thing, having learnt what to do with it another.** *Small* learnt
-# from the same documentation, and it does close brackets, 0.33 against 0.007, in the younger texts too. Names it has
-# only begun to learn; one that it met before costs it 2 bits less. (It has more parameters than nano and a longer window, and in its thousand
-# steps it read four times as many tokens. Which of these made the difference, one run does not tell.)
-#
 # ## 3. A number for a text
 #
-# To say in one number how far a model has come, papers often report **perplexity** instead of bits: $e$ to the mean
-# loss in nats of a token,
+# Papers often use another number, the **perplexity**. How is it counted, and where does it mislead? For a text of $N$
+# tokens it is $e$ to the mean loss of a token, in nats:
 #
 # $$\text{perplexity} = \exp\Big(-\frac{1}{N-1} \sum_{t=2}^{N} \log p(x_t \mid x_1 \dots x_{t-1})\Big).$$
 #
 # (The first token has nothing before it, and no number here.) With a perplexity of 21 a model is as unsure as if it
-# had to choose among 21 equally likely tokens. A model that knows nothing has the perplexity $V$, and one that knows
-# everything 1. It is a good number, and easy to get wrong. Take a thousand characters of the held-out text, and
-# SmolLM2:
+# had to choose among 21 equally likely tokens. Here is SmolLM2's, on a thousand characters of the held-out text,
+# counted in four ways:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
@@ -218,8 +227,11 @@ for stride in (64, 8):
 assert 5 < right < 60
 
 # %% [markdown]
-# Four numbers for one model and one text. The second line is plainly wrong: a mean of exponentials is never smaller
-# than the exponential of the mean. Take the mean first, over all tokens.
+# The second number is plainly wrong: a mean of exponentials is never smaller than the exponential of the mean. Take
+# the mean first, over all tokens.
+#
+# For the last two the text was cut into windows, as it must be where it is longer than a model can read. After each
+# cut the model is cold, and predicts the first tokens of a window from hardly anything. Look for the cold ones:
 #
 # ![Two rows of windows over a text of 25 tokens. Each window reads 8 tokens, and its ninth box is judged but not read. With
 # a new window every 8 tokens each begins with one token that is only read, and the three after it are judged cold,
@@ -227,16 +239,11 @@ assert 5 < right < 60
 # later windows first read what an earlier one has judged: only 3 of 24 are judged cold, and 40 tokens are
 # read.](figures/14_gpt_windows.svg)
 #
-# A window of 8 reads 8 tokens and can judge the one after each. So the last box of a row is judged and not read.
+# Where windows overlap, each judges only what no earlier one has judged. Fewer tokens are judged cold, and the number
+# falls; the price is that most tokens are read several times. Neither is wrong, but a paper has to say which it took.
 #
-# Neither of the last two lines is wrong, but a paper has to say which it is. Here the text was cut into windows, as
-# one must where it is longer than a model can read. After each cut the model is cold, and predicts the first tokens
-# of a window from hardly anything. Where windows overlap, each judges only what no earlier one has judged, and the
-# number falls; the price is that most tokens are read several times. (How to count each token exactly once is the
-# first exercise.)
-#
-# The other mistake is to compare two models by their perplexities. Here is nano, the one that you have just trained
-# for 250 steps, on the same text:
+# The other mistake is to compare two models by their perplexities. Here is the nano that you have just trained, on
+# the same text:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next, and with the training
@@ -249,18 +256,17 @@ print(f"SmolLM2's loss shared out among nano's tokens: perplexity {shared:.1f}")
 assert both["SmolLM2"].sum() < both["nano"].sum() and len(both["SmolLM2"]) < len(both["nano"])
 
 # %% [markdown]
-# **Perplexities of two tokenizers cannot be compared.** SmolLM2 has fewer, longer tokens. Predicting a whole word is
-# harder than predicting a piece of one, so its perplexity makes it look worse than it is. In the last line the same
-# loss is shared out among as many tokens as nano has. Only that number may be set next to nano's.
-#
-# Bits a character *can* be compared, because every model shares its loss out among the same characters. (Here each
-# model's first token is free. For a paper, put a `[BOS]` in front.)
+# **Perplexities of two tokenizers cannot be compared.** SmolLM2 has fewer, longer tokens, and a whole word is harder
+# to predict than a piece of one. So its perplexity makes it look worse than it is. In the last line the same loss is
+# shared out among as many tokens as nano has; only that number may be set next to nano's. Bits a character *can* be
+# compared: every model shares its loss out among the same characters. (Here each model's first token is
+# free.)
 #
 # ## 4. A task on a page
 #
-# So far all that we asked was how well a rung does the exercise itself. Does the exercise lead to anything else? Say
-# that we want opposites of words. SmolLM2's weights stay as they are; all that we do is write a page for it to
-# continue. Can it guess from the page what we want? With no example the page is just a word and a colon:
+# So far we asked how well a rung does the exercise itself. Does it lead to anything else? Say that we want opposites
+# of words. We change no weight of SmolLM2, and only write a page for it to continue. Without examples the page is
+# just a word and a colon:
 
 # %%
 shown, asked = in_context.drawn("opposites", seed=0)
@@ -274,13 +280,13 @@ assert in_context.right(said, words) == 0
 
 # %% [markdown]
 # ![Above, training: the pairs up, down; buy, sell; hot, cold go into the model and on to a loss, and from the loss an arrow
-# leads back and changes the weights. Below, examples on the page: the same pairs and then rich: are one text, which is
-# read once. The weights stay as they are, and the model says what comes next.](figures/14_gpt_examples.svg)
+# leads back and changes the weights. Below, examples on the page: the same pairs and then rich: are one text, which
+# is read once. The weights stay as they are, and the model says what comes next.](figures/14_gpt_examples.svg)
 #
-# Without examples, none is right. Nothing says what the colon means, and the model writes numbers. The second page is
+# Without examples, none is right: nothing says what the colon means, and the model writes numbers. The second page is
 # the same exercise, "what comes next?", with eight examples above the question. Of the twelve words, how many will it
-# answer right? (There is one right answer to each word, written down beforehand; `poor` counts for `rich`, `needy`
-# does not.) Run the cell, and click your guess.
+# answer right? (Each word has one right answer, written down beforehand; `poor` counts for `rich`, `needy` does not.)
+# Run the cell, and click your guess.
 
 # %%
 predict("14_gpt.examples")
@@ -311,7 +317,7 @@ predict("14_gpt.examples", actual=answer)
 #
 # </details>
 #
-# Nano was trained on the same exercise. Here is what your nano makes of the page with two examples:
+# Here is what your nano, trained on the same exercise, makes of the page with two examples:
 
 # %% tags=["nbval-ignore-output"]
 # output differs with the training
@@ -321,9 +327,10 @@ print(f"nano: {in_context.right(said, words)} of 12 right")
 assert in_context.right(said, words) == 0
 
 # %% [markdown]
-# People call this in-context learning, and "learning" is a big word. What has SmolLM2 learnt from the eight lines?
-# Let us spoil the examples and see. The same eight questions, the same eight answers, but shuffled, so that no answer
-# stands next to its own question:
+# None. So it takes more than having been trained on this exercise.
+#
+# And what has SmolLM2 learnt from its eight lines? Let us spoil them: the same questions, the same answers, but
+# shuffled, so that no answer stands next to its own question:
 
 # %%
 mixed = in_context.shuffled(shown, seed=0)
@@ -334,10 +341,10 @@ print(f"\nright: {in_context.right(said, words)} of 12")
 assert in_context.right(said, words) <= 2 and said.count("wrong") >= 6
 
 # %% [markdown]
-# "Wrong", it says, to nearly everything (that is one of the eight answers on the page). That is one shuffle; with four
-# more, below, opposites fare no better. Is it the same for every task? Take capitals: on the page stand `France: Beijing` and seven more lines of this kind, all of
-# them wrong. With eight *right* examples SmolLM2 knows about 19 of 24 capitals. How many after eight wrong ones? Run
-# the cell, and click your guess.
+# "Wrong", it says, to nearly everything: that is one of the eight answers on the page. (Four more shuffles, below, do
+# hardly better.) Is it the same for every task? Take capitals: on the page stand `France: Beijing` and seven more
+# lines of this kind, all of them wrong. With eight *right* examples SmolLM2 knows about 19 of 24 capitals. How many
+# after eight wrong ones? Run the cell, and click your guess.
 
 # %%
 predict("14_gpt.shuffled")
@@ -385,36 +392,21 @@ predict("14_gpt.shuffled", actual="as many" if share > 0.8 else "about half" if 
 # Why? We guessed that a list of capitals *says by itself* what is wanted, and a list of words like `wrong`, `female`,
 # `old` does not. So we put the eight answers after questions of another task, `go: Berlin` (green): 13.2 capitals and
 # 0.2 opposites. So far, so good. But `houses, teeth, boxes` says as clearly what is wanted. After questions of
-# another task it does give 10.8 plurals; in wrong pairs, with the very same answers on the page, only 4.2. So the
-# guess is not enough, and we have no better one.
+# another task these answers give 10.8 plurals; in wrong pairs, the very same answers give only 4.2. So the guess is
+# not enough, and we have no better one.
 #
 # </details>
 
-# %% jupyter={"source_hidden": true}
-controls = recorded("in_context_controls")["result"]
-print("Right of 24    after unrelated pairs, at most    told in words    asked in a conversation")
-for name, row in grid.items():
-    unrelated = max(one["right"] for one in controls[f"{name} after unrelated pairs"]["counts"])
-    in_words, named = row["counts"]["in words"][0]["right"], controls[f"{name} in the template"]["named"]
-    print(f"{name:11}{unrelated:34}{in_words:17}{named:27}")
-hands = dict(zip(grid["plurals"]["asked"], grid["plurals"]["said"]["another task"], strict=True))
-print("Plurals after a page of kinds:", ", ".join(f"{word}: {hands[word]}" for word in ("hand", "foot", "story")))
-
 # %% [markdown]
-# Perhaps only the form of the page counts? No: after eight pairs without a task, such as `cloud: spoon`, at most 3 of
-# 24 answers were right, in any of the five tasks. Asked for plurals after a page of kinds, it goes on with kinds:
-# `hand: person, foot: animal, story: poem`.
+# Do examples *teach*, or do they only say which of the known tasks is meant, as one often reads? Here is a task that
+# cannot be in the weights. SmolLM2 is to say of what kind a word is: an animal, a plant, a tool or a country. But on
+# our pages an animal is called `blue`, a plant `seven`, a tool `music`, a country `river`.
 #
-# Why not simply say what we want? Written above the question, `The opposite of each word:` gave none of 24 right, and
-# `The plural of each word:` 12. Asked in a conversation, the form that this model was trained on (section 5), it
-# named 17 opposites and 22 plurals, but only 4 kinds.
-#
-# One often reads that examples do not teach a task; they only say which of the known ones is meant. So here is a task
-# that cannot be in the weights: kinds with their names exchanged. An animal is called `blue`, a plant `seven`, a tool
-# `music`, a country `river`.
+# In the figure, compare the third row, two examples of each kind, with the fourth: the same pages, with their names
+# shuffled.
 
 # %% jupyter={"source_hidden": true}
-draws = recorded("exchanged_names")["result"]
+controls, draws = (recorded(name)["result"] for name in ("in_context_controls", "exchanged_names"))
 pages = {
     "true names, two of each kind": controls["kinds, true names"]["counts"],
     "true names, 8 as drawn": grid["kinds"]["counts"]["8 examples"],
@@ -438,14 +430,17 @@ _ = ax.set(
 )
 
 # %% [markdown]
-# Two examples of each kind, and 14 to 20 of 24 words were right. (Always the same name would be right for at most 8.
-# Where the same names were shuffled it is 2 to 6.) What a lion *is*, the model knew before; **what it is called, it
-# took from the page.**
+# Two examples of each kind, and 14 to 20 of 24 words were right. (Always the same name would be right for at most 8.)
+# The shuffled pages gave 2 to 6. What a lion *is*, the model knew before; **what it is called, it took from the
+# page.**
 #
 # But it is no reliable pupil. Those pages were balanced. Eight examples as they happened to be drawn, say three
-# plants and one country, gave 3 to 6 right, and once 15; with the true names these same pages gave 21 to 23. Nor did
-# twice as many examples make up for that: all sixteen that there were, seven of them plants, gave 7 to 14. If you had
-# run only one of these pages, you would now say with confidence that examples teach, or that they do not.
+# plants and one country, gave 3 to 6 right, and once 15; with the true names it was 21 to 23. All sixteen that there
+# were gave 7 to 14.
+#
+# Luck counts with opposites, too: look at the dots of two examples in the figure of five tasks. Only the examples
+# differ, and 1 to 23 words were right. The page that you saw was the luckiest of five. One good prompt is an
+# anecdote.
 #
 # <details><summary>Deeper: "the labels do not matter", or do they?</summary>
 #
@@ -454,16 +449,33 @@ _ = ax.set(
 # (Wei et al. 2023). Whoever tells you "the labels do not matter" or "they do" should say for which task.
 #
 # </details>
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true
+# ### Deeper: is it the form of the page, and why not simply say what we want?
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
+print("Right of 24    after unrelated pairs, at most    told in words    asked in a conversation")
+for name, row in grid.items():
+    unrelated = max(one["right"] for one in controls[f"{name} after unrelated pairs"]["counts"])
+    in_words, named = row["counts"]["in words"][0]["right"], controls[f"{name} in the template"]["named"]
+    print(f"{name:11}{unrelated:34}{in_words:17}{named:27}")
+hands = dict(zip(grid["plurals"]["asked"], grid["plurals"]["said"]["another task"], strict=True))
+print("Plurals after a page of kinds:", ", ".join(f"{word}: {hands[word]}" for word in ("hand", "foot", "story")))
+
+# %% [markdown] tags=["deeper"]
+# **Only the form?** No: after eight pairs without a task, such as `cloud: spoon`, at most 3 of 24 answers were right,
+# in any of the five tasks. Asked for plurals after a page of kinds, it goes on with kinds: `hand: person, foot:
+# animal, story: poem`.
 #
-# Luck counts, too. Look at the dots of two examples in the figure of five tasks: 1 to 23 opposites right, and only
-# the examples differ. The page that you saw was the luckiest of five. One good prompt is an anecdote.
+# **Why not simply say what we want?** Written above the question, `The opposite of each word:` gave none of 24 right,
+# and `The plural of each word:` 12. Asked in a conversation, the form that this model was trained on (section 5), it
+# named 17 opposites and 22 plurals, but only 4 kinds.
 
 # %% [markdown]
 # ## 5. What a long text costs, and how a model answers
 #
-# How new is the machine that did all this? Not very. SmolLM2 is built like the later Llamas, and a Llama is a GPT-2
-# of another size with five settings changed, which [lesson 09](09_block.ipynb) listed. Here they are in colour (keys
-# and values are shared only since Llama 2):
+# How new is the machine that did all this? Not very. SmolLM2 is built like the later Llamas: a GPT-2 of another size
+# with five settings changed, which [lesson 09](09_block.ipynb) listed. What differs is in colour:
 #
 # ![One block of GPT-2 and one of SmolLM2, side by side, built alike: a norm and attention, a norm and feed-forward, each
 # result added to the stream. Coloured in SmolLM2 is what differs. GPT-2: 12 such blocks of width 768, layer norm, 12
@@ -471,12 +483,10 @@ _ = ax.set(
 # SmolLM2: 30 blocks of width 576, RMSNorm, 9 heads of queries over 3 of keys and values, rotary positions, swiglu, no
 # biases, up to 8,192 tokens.](figures/14_gpt_configs.svg)
 #
-# In the package the two are one class, `GPT`, and all that differs is the configuration. (With an internet connection,
-# `load("gpt2")` fetches the real GPT-2 into it.)
-#
-# One of the five makes long texts cheaper: shared keys and values. While a model writes, it keeps keys and values of
-# every token in every block, the KV cache of [lesson 03](03_masks.ipynb): $2 \cdot L \cdot H_\text{kv} \cdot
-# d_\text{head}$ numbers a token.
+# In the package the two are one class, `GPT`, with two configurations. One of the five settings makes long texts
+# cheaper: shared keys and values. While a model writes, it keeps the keys and values of every token in every block,
+# the KV cache of [lesson 03](03_masks.ipynb). With $L$ blocks and $H_\text{kv}$ heads of keys and values, each of
+# width $d_\text{head}$, that is $2 \cdot L \cdot H_\text{kv} \cdot d_\text{head}$ numbers a token:
 
 # %%
 gpt2, llama = (TransformerConfig.preset(name) for name in ("gpt2", "smollm2-135m"))
@@ -495,9 +505,9 @@ assert measured == 2 * 30 * 3 * 64 * 4
 # SmolLM2 has two and a half times the blocks of GPT-2, and still a smaller cache. That is what sharing keys and
 # values is for.
 #
-# **From continuing to answering.** Our edition of SmolLM2 was trained further, on conversations. How does a model that
-# only continues texts know that it is being asked? It does not. The conversation *is* a text, written in a fixed form,
-# the **chat template**, and the model continues it:
+# **From continuing to answering.** How does a model that only continues texts know that it is being asked? It does
+# not. The conversation *is* a text, written in a fixed form, the **chat template**, and the model continues it. Our
+# edition of SmolLM2 was trained on such texts:
 
 # %% tags=["nbval-ignore-output"]
 # output differs where two tokens are nearly as likely
@@ -512,16 +522,23 @@ assert len(smol_tokenizer.encode(chat, special=True)) > len(smol_tokenizer.encod
 
 # %% [markdown]
 # Without the template it says nothing to this question: after the question mark, it finds, the text is over. With a
-# few more tokens it answers. (An answer that sounds like a manual is not yet right; this one is partly wrong.) There
-# is no second input for orders. The marks of the template are tokens in the same row: a program can keep its users from
-# typing them (`special=False`), but whether the model heeds them is once more a matter of training.
+# few more tokens it answers, if only partly right.
+#
+# <details><summary>Deeper: who gives the orders?</summary>
+#
+# There is no second input for orders. The marks of the template are tokens in the same row: a program can keep its
+# users from typing them (`special=False`), but whether the model heeds them is once more a matter of training.
+#
+# </details>
 #
 # ## 6. Play
 #
-# One text, four rungs (*small* stayed at home), side by side: what each writes, and what it expects at a place of your choice.
+# One text, four rungs (*small* stayed at home), side by side: what each writes, and what it expects at a place of
+# your choice.
 #
 # 1. Begin with `In Python, the with statement`. Which rungs write words that do not exist?
-# 2. Write `print("Hello, world!"` as the text. Which rungs give the closing bracket a chance, and what do the others expect?
+# 2. Write `print("Hello, world!"` as the text. Which rungs give the closing bracket a chance, and what do the others
+#   expect?
 # 3. Write a sentence with a name that you make up, and begin a second one with its first letters. Which rungs know
 #    how the name goes on?
 # 4. Set the temperature to 0. Which rungs go in circles (as in [lesson 12](12_decoding.ipynb)), and how soon?
@@ -544,8 +561,8 @@ explorer
 # 1\. Pairs and nano: `tenthequckeclumofon`, `icsed`, `whatt`. The n-grams write mostly words, and SmolLM2 writes
 # nothing else.
 #
-# 2\. SmolLM2 has little doubt. The others go on with a space, a comma or a full stop, and give a bracket a few percent at
-# most.
+# 2\. SmolLM2 has little doubt. The others go on with a space, a comma or a full stop, and give a bracket a few
+# percent at most.
 #
 # 3\. Ours was `Her name is Quilandra. We all like Quil`. SmolLM2 alone writes `andra`.
 #
@@ -572,10 +589,9 @@ Markdown(f"<details><summary>What they wrote, when you have tried</summary>\n\n`
 # %% [markdown]
 # ## 7. What people get wrong
 #
-# **"GPT is a Transformer encoder."** You can read this in many introductions, because it has no cross-attention and
-# looks like one half of the 2017 model. But an encoder's vectors have seen the whole text, and a GPT's only what
-# stands before. It is quickly tried: change the *last* word, and see whether the model's vectors of the earlier ones
-# notice.
+# **"GPT is a Transformer encoder."** Many introductions say so, because it has no cross-attention and looks like one
+# half of the 2017 model. But an encoder's vectors have seen the whole text, and a GPT's only what stands before.
+# Change the *last* word, and see whether the vectors of the earlier ones notice:
 
 # %%
 minilm, minilm_tokenizer = load("minilm")
@@ -589,9 +605,9 @@ for name, (one, other), last in (("SmolLM2", gpt, -1), ("MiniLM, an encoder", be
     assert (change == 0) if name == "SmolLM2" else (change > 0.05 * size)
 
 # %% [markdown]
-# For SmolLM2 the bank is the same bank, whatever comes after it. So while it writes, nothing that it has *computed*
-# becomes invalid, and a cache can keep it. The encoder would have to read everything anew for each word. What is
-# gained by reading both ways is the subject of the next lesson.
+# For SmolLM2 the bank is the same bank, whatever comes after it. So while it writes, a cache can keep what it has
+# computed. The encoder would have to read everything anew for each word. What is gained by reading both ways is the
+# subject of the next lesson.
 #
 # ## 8. In the package
 #
@@ -603,9 +619,10 @@ for name, (one, other), last in (("SmolLM2", gpt, -1), ("MiniLM, an encoder", be
 #
 # A model that does what you show it. Or so it seems. In 1958 Jean Berko asked children: this is a *wug*; now there
 # are two of them, there are two ...? Nobody could answer from memory. Let us ask SmolLM2.
+#
 # The page holds eight plurals, `dog: dogs` and the like. We ask for twelve ordinary words, and for twelve invented
-# ones. Can it write such words at all? On the third page each word only stands twice, `dog: dog`. And the last page
-# says it more as Berko did, `one dog, two dogs`.
+# ones. The third page is a control, on which each word only stands twice, `dog: dog`: can it write such words at all?
+# The last says it more as Berko did, `one dog, two dogs`.
 
 # %% tags=["nbval-ignore-output"]
 # output differs where two tokens are nearly as likely
@@ -626,9 +643,9 @@ assert in_context.right(said, questions) <= 6
 
 # %% [markdown]
 # Every ordinary word gets its plural, but only one of the twelve invented words does. SmolLM2 can write them: on the
-# third page it copied nearly all. Counted aloud, four are right (or five, for *heaves* goes by *leaf, leaves*), and now look at
-# the wrong ones. Some are plurals of another word: *gorges* for *gorp*, *feet* for *fep*. **With ordinary words it looked as if it had
-# the rule; with invented ones it seldom found the plural.**
+# third page it copied nearly all. Counted aloud, four are right. Some of the wrong ones are plurals of another word:
+# *gorges* for *gorp*, *feet* for *fep*. **With ordinary words it looked as if it had the rule; with invented ones it
+# seldom found the plural.**
 #
 # So how far does "predict the next token" carry? SmolLM2, which was trained on conversations as well, closes a
 # bracket that was opened forty characters ago or more, says `pull` for `push`, and after a page of new names calls a
@@ -664,9 +681,9 @@ assert in_context.right(said, questions) <= 6
 #
 # ## Takeaways
 #
-# * All five rungs begin with one exercise, "what comes next?". Nano lost to a table of counts on the documentation, and won
-#   on younger texts. Small, trained on the same documentation, beat both, and closed brackets opened 40 to 100 characters
-#   ago. SmolLM2, which had lessons in conversation besides, is far ahead, and remembers names as well.
+# * All five rungs begin with one exercise, "what comes next?". Nano lost to a table of counts on the documentation,
+#   and won on younger texts. Small beat both, and closed brackets opened 40 to 100 characters ago. SmolLM2, which was
+#   trained on conversations besides, is far ahead, and remembers names as well.
 # * Perplexity is $e$ to the mean loss of a token: sum first, divide once, say how windows overlap, and never compare
 #   it across tokenizers.
 # * Examples in the prompt change what a model does without changing a weight. What they give differs from task to

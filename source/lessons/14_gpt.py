@@ -47,9 +47,10 @@ grid = recorded("in_context")["result"]
 # %% [markdown]
 # ## 1. One exercise, five pupils
 #
-# What do the five rungs write? Four learn from the documentation of Python, apart from a part that is held out:
+# What do the rungs write? Four learn from the documentation of Python, apart from a part that is held out:
 #
-# * *pairs* and *n-grams* are tables of counts, as in lesson 10: of pairs of characters, and of longer pieces;
+# * *pairs* and *n-grams* are tables of counts, as in lesson 10: of pairs of characters, and of groups of five (they
+#   see four);
 # * *nano* is a network of two blocks, which trains while you read this;
 # * *small* is built like nano, with eighty times as many parameters. It took an hour on one core, so it was trained
 #   before.
@@ -79,7 +80,7 @@ for name, rung in rungs.items():
 # %% [markdown]
 # The pairs make noise, the n-grams have words, and SmolLM2 writes fluent sentences, but false ones. (A `with`
 # statement creates no functions.) Nano, after twenty seconds of training, writes worse than the table below it. Is it
-# only the time? This is how *small* continued `The with statement` on its way:
+# only the time? Section 2 gives nano four times the steps; here is *small* at four points of its training:
 
 # %% jupyter={"source_hidden": true}
 small = recorded("small")["result"]
@@ -87,16 +88,16 @@ for step, written in small["writes at"].items():
     print(fill(f"{step:>4} steps: {' '.join(written.split())}", 80, subsequent_indent=12 * " "))
 
 # %% [markdown]
-# First come scraps of words, and in the end something like sentences. But looks deceive.
+# First come scraps of words, and in the end something like sentences.
 #
 # ## 2. How much better, and at what?
 #
 # How far apart are the rungs, in numbers? Each predicts the same ten passages of the held-out documentation. We count
-# in bits a character, which do not depend on how a model cuts its text. Nano has a thousand steps here, like
-# *small*, and three seeds (all recorded).
+# in bits a character, a unit that is the same for every tokenizer. Here nano was trained for a thousand steps, like
+# *small*, with three seeds (all recorded).
 #
 # SmolLM2 has probably read these very pages on the internet. So we add two texts that are younger than it: the
-# docstrings of this course's package, and its lessons. Look for the order of the five in each; lower is better.
+# docstrings of this course's package, and its lessons. Look for the order of the five in each text; lower is better.
 
 # %%
 kept = recorded("ladder")["result"]["rungs"] | {"small": small}
@@ -136,20 +137,21 @@ for run in rows["nano"]:
 assert all(bits < min(means["nano"][i], means["n-grams"][i]) for i, bits in enumerate(means["small"]))
 
 # %% [markdown]
-# **At home nano does not beat the table below it, even with four times the steps.** But on the two younger texts it
-# is ahead, with each of the three seeds. So ask not only *which* of two models is better, but on which text. *Small*
-# is ahead of both on all three texts, and SmolLM2 far ahead of every other rung, even on texts that it cannot have
-# read.
+# **On the documentation nano does not beat the table below it, even with four times the steps** (2.35 against 2.25).
+# But on the two younger texts it is ahead, with each of the three seeds. So ask not only *which* of two models is
+# better, but on which text. *Small* is ahead of both on all three texts, and SmolLM2 far ahead of every other rung,
+# even on texts that it cannot have read.
 #
-# What do the higher rungs *do* that a table of four characters cannot? Here are two things, each with its control
-# (forty cases of each; recorded):
+# What could a network *do* that a table of four characters cannot? Here are two things, each with its control (forty
+# cases of each; recorded):
 #
 # * **A bracket** that was opened 40 to 100 characters ago wants to be closed. The control is the same text without
 #   that bracket.
-# * **A name** comes again that stood there once, 40 to 100 characters ago, and that never occurs in what the first
-#   four rungs have read. In the control another name stood there.
+# * **A name** that was mentioned once, 40 to 100 characters ago, comes again. It never occurs in what the first four
+#   rungs have read. In the control the earlier name is another.
 #
-# On the left, compare each colour with the grey beside it; on the right, see which rungs rise above 0.
+# On the left, compare each colour with the grey beside it; on the right, see where the earlier name saves bits (above
+# 0).
 
 # %% jupyter={"source_hidden": true}
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
@@ -170,17 +172,17 @@ left.set(title="a bracket to be closed (grey: none was open)", ylabel="probabili
 _ = right.set(title="a name that comes again", ylabel="bits saved, against another name")
 
 # %% [markdown]
-# SmolLM2 looks back. It gives the closing bracket 0.58 on average, and 0.001 where none was opened; a name that it
+# SmolLM2 looks back. It gives the closing bracket 0.585 on average, and 0.001 where none was opened; a name that it
 # met once costs it 14 bits less. In the two younger texts it does both as well, if less surely (folded below).
 #
-# The two tables cannot see so far, and their differences are exactly 0. Nano can: its window of 64 tokens nearly
-# always holds the bracket and the name. But it makes next to nothing of them. **Being able to look back is one thing,
-# having learnt what to do with it another.** *Small*, trained on the same documentation, does close brackets; names
-# it has only begun to learn. (Is it its size, its longer window, or
-# that it read four times as many tokens? One run does not tell.)
+# The two tables cannot see so far, and their differences are 0. Nano has a window of 64 tokens, on average more than
+# 100 characters. But it makes next to nothing of the bracket and the name. **Being able to look back is one thing,
+# having learnt what to do with it another.** *Small*, trained on the same documentation, gives the bracket 0.328
+# (control 0.007), and saves 2.0 bits on a name. (Because of its size, its longer window, or more tokens in training?
+# One run does not tell.)
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true
-# ### Deeper: do they know these pages by heart?
+# ### Deeper: does SmolLM2 know these pages by heart?
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 younger = {"SmolLM2": recorded("younger_probes")["result"], "small": small["younger probes"]}
@@ -194,13 +196,14 @@ for name, texts in younger.items():
 
 # %% [markdown] tags=["deeper"]
 # The same two probes, on the two texts that are younger than SmolLM2. It gives the brackets 0.33 and 0.52, and the
-# names cost it 9 and 8 bits less. *Small* closes brackets there, too.
+# names cost it 9 and 8 bits less. It cannot have learnt these texts by heart. *Small* gives the brackets 0.33 and
+# 0.16.
 
 # %% [markdown]
 # ## 3. A number for a text
 #
 # Papers often use another number, the **perplexity**. How is it counted, and where does it mislead? For a text of $N$
-# tokens it is $e$ to the mean loss of a token, in nats:
+# tokens $x_1 \dots x_N$ it is $e$ to the mean loss of a token, in nats:
 #
 # $$\text{perplexity} = \exp\Big(-\frac{1}{N-1} \sum_{t=2}^{N} \log p(x_t \mid x_1 \dots x_{t-1})\Big).$$
 #
@@ -227,11 +230,12 @@ for stride in (64, 8):
 assert 5 < right < 60
 
 # %% [markdown]
-# The second number is plainly wrong: a mean of exponentials is never smaller than the exponential of the mean. Take
-# the mean first, over all tokens.
+# The second number is too large: a mean of exponentials is never smaller than the exponential of the mean. Take the
+# mean first, over all tokens.
 #
-# For the last two the text was cut into windows, as it must be where it is longer than a model can read. After each
-# cut the model is cold, and predicts the first tokens of a window from hardly anything. Look for the cold ones:
+# For the last two the text was cut into windows, as it must be where it is longer than a model can read. A window of
+# 8 can judge (predict) the token after each of the 8 that it reads. Its first tokens are judged *cold*, with hardly
+# any text before them. Look for these:
 #
 # ![Two rows of windows over a text of 25 tokens. Each window reads 8 tokens, and its ninth box is judged but not read. With
 # a new window every 8 tokens each begins with one token that is only read, and the three after it are judged cold,
@@ -240,10 +244,11 @@ assert 5 < right < 60
 # read.](figures/14_gpt_windows.svg)
 #
 # Where windows overlap, each judges only what no earlier one has judged. Fewer tokens are judged cold, and the number
-# falls; the price is that most tokens are read several times. Neither is wrong, but a paper has to say which it took.
+# falls; the price is that most tokens are read several times. Neither number is wrong, but a paper has to say which
+# it took.
 #
-# The other mistake is to compare two models by their perplexities. Here is the nano that you have just trained, on
-# the same text:
+# A second mistake is to compare perplexities across tokenizers. Here is the nano that you have trained for 250 steps,
+# on the same text:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next, and with the training
@@ -258,9 +263,8 @@ assert both["SmolLM2"].sum() < both["nano"].sum() and len(both["SmolLM2"]) < len
 # %% [markdown]
 # **Perplexities of two tokenizers cannot be compared.** SmolLM2 has fewer, longer tokens, and a whole word is harder
 # to predict than a piece of one. So its perplexity makes it look worse than it is. In the last line the same loss is
-# shared out among as many tokens as nano has; only that number may be set next to nano's. Bits a character *can* be
-# compared: every model shares its loss out among the same characters. (Here each model's first token is
-# free.)
+# shared out among as many tokens as nano has; that number may be set next to nano's. Bits a character *can* be
+# compared: every model shares its loss out among the same characters. (Almost: each model's first token is free.)
 #
 # ## 4. A task on a page
 #
@@ -283,10 +287,10 @@ assert in_context.right(said, words) == 0
 # leads back and changes the weights. Below, examples on the page: the same pairs and then rich: are one text, which
 # is read once. The weights stay as they are, and the model says what comes next.](figures/14_gpt_examples.svg)
 #
-# Without examples, none is right: nothing says what the colon means, and the model writes numbers. The second page is
-# the same exercise, "what comes next?", with eight examples above the question. Of the twelve words, how many will it
-# answer right? (Each word has one right answer, written down beforehand; `poor` counts for `rich`, `needy` does not.)
-# Run the cell, and click your guess.
+# Without examples, none is right: nothing says what the colon means, and the model writes mostly numbers. The second
+# page is the same exercise, "what comes next?", with eight examples above the question. Of the twelve words, how many
+# will it answer right? (Each word has one right answer, written down beforehand; `poor` counts for `rich`, `needy`
+# does not.) Run the cell, and click your guess.
 
 # %%
 predict("14_gpt.examples")
@@ -312,8 +316,8 @@ predict("14_gpt.examples", actual=answer)
 # All of them, and two examples were enough. (You were lucky. With another two the same model has 1 of 24 right; more
 # of that below.) Nothing was trained. The same weights that wrote numbers a moment ago now give opposites, because
 # opposites are how *this page* goes on. This is **in-context learning**. The name comes from the paper on GPT-3
-# (Brown et al. 2020): examples in the **prompt**, the text that the model is to continue, do the work of training.
-# With a few examples it is called **few-shot prompting**; with a description of the task and no example, *zero-shot*.
+# (Brown et al. 2020): the model is to learn from examples in the **prompt**, the text that it continues. With a few
+# examples it is called **few-shot prompting**; with a description of the task and no example, *zero-shot*.
 #
 # </details>
 #
@@ -327,7 +331,7 @@ print(f"nano: {in_context.right(said, words)} of 12 right")
 assert in_context.right(said, words) == 0
 
 # %% [markdown]
-# None. So it takes more than having been trained on this exercise.
+# None. So 250 steps of this exercise are not enough.
 #
 # And what has SmolLM2 learnt from its eight lines? Let us spoil them: the same questions, the same answers, but
 # shuffled, so that no answer stands next to its own question:
@@ -341,9 +345,9 @@ print(f"\nright: {in_context.right(said, words)} of 12")
 assert in_context.right(said, words) <= 2 and said.count("wrong") >= 6
 
 # %% [markdown]
-# "Wrong", it says, to nearly everything: that is one of the eight answers on the page. (Four more shuffles, below, do
-# hardly better.) Is it the same for every task? Take capitals: on the page stand `France: Beijing` and seven more
-# lines of this kind, all of them wrong. With eight *right* examples SmolLM2 knows about 19 of 24 capitals. How many
+# "Wrong", it says, to nearly everything: that is one of the eight answers on the page. (Four more such pages, below,
+# do hardly better.) Is it the same for every task? Take capitals: on the page stand `France: Beijing` and seven more
+# lines of this kind, all of them wrong. With eight *right* examples SmolLM2 gives about 19 of 24 capitals. How many
 # after eight wrong ones? Run the cell, and click your guess.
 
 # %%
@@ -386,23 +390,23 @@ predict("14_gpt.shuffled", actual="as many" if share > 0.8 else "about half" if 
 #
 # As many as before, or nearly: 17.6 instead of 18.8. Each picture is a task, and each dot one draw of the examples
 # (which eight, and in which order); 24 words are asked for. Blue: none to eight right examples. Orange: the same
-# eight with their answers shuffled. For opposites everything hangs on the pairs, for capitals hardly anything, and
-# past tense, plurals and kinds (is a fox an animal, a plant, a tool or a country?) lie between.
+# eight with their answers shuffled. For opposites nearly everything hangs on the pairs, for plurals much, for
+# capitals hardly anything; past tense and kinds (is a fox an animal, a plant, a tool or a country?) lie between.
 #
 # Why? We guessed that a list of capitals *says by itself* what is wanted, and a list of words like `wrong`, `female`,
 # `old` does not. So we put the eight answers after questions of another task, `go: Berlin` (green): 13.2 capitals and
-# 0.2 opposites. So far, so good. But `houses, teeth, boxes` says as clearly what is wanted. After questions of
-# another task these answers give 10.8 plurals; in wrong pairs, the very same answers give only 4.2. So the guess is
+# 0.2 opposites. So far, so good. But a list like `houses, teeth, boxes` should then say what is wanted, too. Yet
+# after questions of another task (green) it gives only 10.8 plurals, and in wrong pairs (orange) 4.2. So the guess is
 # not enough, and we have no better one.
 #
 # </details>
 
 # %% [markdown]
 # Do examples *teach*, or do they only say which of the known tasks is meant, as one often reads? Here is a task that
-# cannot be in the weights. SmolLM2 is to say of what kind a word is: an animal, a plant, a tool or a country. But on
-# our pages an animal is called `blue`, a plant `seven`, a tool `music`, a country `river`.
+# SmolLM2 can hardly know. It is to say of what kind a word is: an animal, a plant, a tool or a country. But on our
+# pages names are exchanged: an animal is called `blue`, a plant `seven`, a tool `music`, a country `river`.
 #
-# In the figure, compare the third row, two examples of each kind, with the fourth: the same pages, with their names
+# In the figure, compare the third row, two examples of each kind, with the fourth: the same pages, with the new names
 # shuffled.
 
 # %% jupyter={"source_hidden": true}
@@ -430,23 +434,24 @@ _ = ax.set(
 )
 
 # %% [markdown]
-# Two examples of each kind, and 14 to 20 of 24 words were right. (Always the same name would be right for at most 8.)
-# The shuffled pages gave 2 to 6. What a lion *is*, the model knew before; **what it is called, it took from the
-# page.**
+# With two examples of each kind, 14 to 20 of 24 words were right. (Always the same name would be right for at most
+# 8.) The shuffled pages gave 2 to 6. The model knew before which words are animals; **what animals are called, it
+# took from the page.**
 #
 # But it is no reliable pupil. Those pages were balanced. Eight examples as they happened to be drawn, say three
-# plants and one country, gave 3 to 6 right, and once 15; with the true names it was 21 to 23. All sixteen that there
-# were gave 7 to 14.
+# plants and one country, gave 3 to 6 right, and once 15; with the true names the same pages gave 21 to 23. All
+# sixteen examples that we had, again unbalanced, gave 7 to 14.
 #
 # Luck counts with opposites, too: look at the dots of two examples in the figure of five tasks. Only the examples
-# differ, and 1 to 23 words were right. The page that you saw was the luckiest of five. One good prompt is an
-# anecdote.
+# differ, and 1 to 23 of 24 words were right. The two examples that you saw were the luckiest of five draws. One good
+# prompt is an anecdote.
 #
 # <details><summary>Deeper: "the labels do not matter", or do they?</summary>
 #
 # Others have found that random answers do hardly any harm, in large models that sort texts into classes or choose
 # among answers (Min et al. 2022). Models that are larger again do the opposite: they begin to follow flipped labels
-# (Wei et al. 2023). Whoever tells you "the labels do not matter" or "they do" should say for which task.
+# (Wei et al. 2023). Whoever tells you "the labels do not matter" or "they do" should say for which task and which
+# model.
 #
 # </details>
 
@@ -469,13 +474,13 @@ print("Plurals after a page of kinds:", ", ".join(f"{word}: {hands[word]}" for w
 #
 # **Why not simply say what we want?** Written above the question, `The opposite of each word:` gave none of 24 right,
 # and `The plural of each word:` 12. Asked in a conversation, the form that this model was trained on (section 5), it
-# named 17 opposites and 22 plurals, but only 4 kinds.
+# named 17 opposites and 22 plurals, but only 4 kinds. (Here an answer counts if the right word is anywhere in it.)
 
 # %% [markdown]
 # ## 5. What a long text costs, and how a model answers
 #
-# How new is the machine that did all this? Not very. SmolLM2 is built like the later Llamas: a GPT-2 of another size
-# with five settings changed, which [lesson 09](09_block.ipynb) listed. What differs is in colour:
+# How new is the machine that did all this? Not very. SmolLM2 is built like the later Llamas. They are GPT-2 in
+# another size, with five settings changed, which [lesson 09](09_block.ipynb) listed. What differs is in colour:
 #
 # ![One block of GPT-2 and one of SmolLM2, side by side, built alike: a norm and attention, a norm and feed-forward, each
 # result added to the stream. Coloured in SmolLM2 is what differs. GPT-2: 12 such blocks of width 768, layer norm, 12
@@ -502,8 +507,8 @@ print(f"measured in SmolLM2: {measured:,.0f} bytes a token")
 assert measured == 2 * 30 * 3 * 64 * 4
 
 # %% [markdown]
-# SmolLM2 has two and a half times the blocks of GPT-2, and still a smaller cache. That is what sharing keys and
-# values is for.
+# Without sharing, the cache of SmolLM2 would be three times as large, and larger than GPT-2's. That is what sharing
+# keys and values is for.
 #
 # **From continuing to answering.** How does a model that only continues texts know that it is being asked? It does
 # not. The conversation *is* a text, written in a fixed form, the **chat template**, and the model continues it. Our
@@ -522,19 +527,19 @@ assert len(smol_tokenizer.encode(chat, special=True)) > len(smol_tokenizer.encod
 
 # %% [markdown]
 # Without the template it says nothing to this question: after the question mark, it finds, the text is over. With a
-# few more tokens it answers, if only partly right.
+# few more tokens it answers, but part of it is wrong.
 #
 # <details><summary>Deeper: who gives the orders?</summary>
 #
-# There is no second input for orders. The marks of the template are tokens in the same row: a program can keep its
-# users from typing them (`special=False`), but whether the model heeds them is once more a matter of training.
+# The model has no separate input for orders. The marks of the template are tokens in the same row: a program can keep
+# its users from typing them (`special=False`), but whether the model heeds them is once more a matter of training.
 #
 # </details>
 #
 # ## 6. Play
 #
-# One text, four rungs (*small* stayed at home), side by side: what each writes, and what it expects at a place of
-# your choice.
+# One text, four rungs (all but *small*), side by side: what each writes, and what it expects at a place of your
+# choice.
 #
 # 1. Begin with `In Python, the with statement`. Which rungs write words that do not exist?
 # 2. Write `print("Hello, world!"` as the text. Which rungs give the closing bracket a chance, and what do the others
@@ -589,9 +594,9 @@ Markdown(f"<details><summary>What they wrote, when you have tried</summary>\n\n`
 # %% [markdown]
 # ## 7. What people get wrong
 #
-# **"GPT is a Transformer encoder."** Many introductions say so, because it has no cross-attention and looks like one
-# half of the 2017 model. But an encoder's vectors have seen the whole text, and a GPT's only what stands before.
-# Change the *last* word, and see whether the vectors of the earlier ones notice:
+# **"GPT is a Transformer encoder."** This is tempting, because a GPT has no cross-attention and looks like one half
+# of the 2017 model. But an encoder's vectors have seen the whole text, and each of a GPT's only the text up to its
+# own token. Change the *last* word, and see whether the vectors of the earlier ones notice:
 
 # %%
 minilm, minilm_tokenizer = load("minilm")
@@ -606,8 +611,8 @@ for name, (one, other), last in (("SmolLM2", gpt, -1), ("MiniLM, an encoder", be
 
 # %% [markdown]
 # For SmolLM2 the bank is the same bank, whatever comes after it. So while it writes, a cache can keep what it has
-# computed. The encoder would have to read everything anew for each word. What is gained by reading both ways is the
-# subject of the next lesson.
+# computed. For each new word the encoder would have to read everything anew. What is gained by reading both ways is
+# the subject of the next lesson.
 #
 # ## 8. In the package
 #
@@ -620,9 +625,9 @@ for name, (one, other), last in (("SmolLM2", gpt, -1), ("MiniLM, an encoder", be
 # A model that does what you show it. Or so it seems. In 1958 Jean Berko asked children: this is a *wug*; now there
 # are two of them, there are two ...? Nobody could answer from memory. Let us ask SmolLM2.
 #
-# The page holds eight plurals, `dog: dogs` and the like. We ask for twelve ordinary words, and for twelve invented
-# ones. The third page is a control, on which each word only stands twice, `dog: dog`: can it write such words at all?
-# The last says it more as Berko did, `one dog, two dogs`.
+# The first two pages hold eight plurals, `dog: dogs` and the like. We ask for twelve ordinary words, then for twelve
+# invented ones. The third page is a control, on which each word is only repeated, `dog: dog`: can it write such words
+# at all? The last says it more as Berko did, `one dog, two dogs`.
 
 # %% tags=["nbval-ignore-output"]
 # output differs where two tokens are nearly as likely
@@ -643,13 +648,13 @@ assert in_context.right(said, questions) <= 6
 
 # %% [markdown]
 # Every ordinary word gets its plural, but only one of the twelve invented words does. SmolLM2 can write them: on the
-# third page it copied nearly all. Counted aloud, four are right. Some of the wrong ones are plurals of another word:
-# *gorges* for *gorp*, *feet* for *fep*. **With ordinary words it looked as if it had the rule; with invented ones it
-# seldom found the plural.**
+# third page it copied nearly all. On the last page, four are right (five with *heaves*). Some of the wrong ones are
+# plurals of another word: *gorges* for *gorp*, *feet* for *fep*. **With ordinary words it looked as if it had the
+# rule; with invented ones it seldom found the plural.**
 #
-# So how far does "predict the next token" carry? SmolLM2, which was trained on conversations as well, closes a
-# bracket that was opened forty characters ago or more, says `pull` for `push`, and after a page of new names calls a
-# lion `blue`; but it does not know the plural of *gorp*.
+# So how far does "predict the next token" carry? SmolLM2, which was trained on conversations as well, often closes a
+# bracket that was opened 40 to 100 characters ago, says `pull` for `push`, and after a balanced page of new names
+# gives most words the right one; but it does not know the plural of *gorp*.
 #
 # Now write a page of your own: put your pairs into `in_context.page([...])`, and ask with `in_context.answers` as
 # above.
@@ -659,8 +664,8 @@ assert in_context.right(said, questions) <= 6
 #
 # <details><summary>Model A has a perplexity of 20, model B one of 30, on the same text. Which is better?</summary>
 #
-# That depends on their tokens. Multiply the mean loss of a token by the number of tokens, and share it out among the
-# characters.
+# That depends on their tokens. The logarithm of each perplexity is the mean loss of a token. Multiply it by the
+# number of tokens, and share it out among the characters.
 #
 # </details>
 #
@@ -673,7 +678,8 @@ assert in_context.right(said, questions) <= 6
 #
 # <details><summary>After the page of opposites you start a new page without examples. What does the model answer?</summary>
 #
-# Numbers, as before. Nothing was kept: its weights are the same, and what it "learnt" was the text in front of it.
+# Mostly numbers, as before. Nothing was kept: its weights are the same, and what it "learnt" was the text in front of
+# it.
 #
 # </details>
 #
@@ -682,19 +688,19 @@ assert in_context.right(said, questions) <= 6
 # ## Takeaways
 #
 # * All five rungs begin with one exercise, "what comes next?". Nano lost to a table of counts on the documentation,
-#   and won on younger texts. Small beat both, and closed brackets opened 40 to 100 characters ago. SmolLM2, which was
-#   trained on conversations besides, is far ahead, and remembers names as well.
+#   and won on younger texts. Small beat both, and had begun to close brackets opened 40 to 100 characters ago.
+#   SmolLM2, which was trained on conversations besides, is far ahead, with repeated names as well.
 # * Perplexity is $e$ to the mean loss of a token: sum first, divide once, say how windows overlap, and never compare
 #   it across tokenizers.
 # * Examples in the prompt change what a model does without changing a weight. What they give differs from task to
 #   task: shuffle the answers, exchange the names, ask for invented words, and draw other examples before you explain.
-# * GPT-2 and Llama are two configurations of one class; shared keys and values make the cache smaller.
+# * GPT-2 and SmolLM2 are two configurations of one class; shared keys and values make the cache smaller.
 #
 # **Papers.** Radford et al. (2019), GPT-2's report, *Language Models are Unsupervised Multitask Learners*, has no
 # arXiv number. Brown et al. (2020), [arXiv:2005.14165](https://arxiv.org/abs/2005.14165): GPT-3, and examples in the
 # prompt. Min et al. (2022), [arXiv:2202.12837](https://arxiv.org/abs/2202.12837): what makes examples work. Wei et
-# al. (2023), [arXiv:2303.03846](https://arxiv.org/abs/2303.03846): larger models do it differently. Touvron et al.
-# (2023), [arXiv:2302.13971](https://arxiv.org/abs/2302.13971): Llama. Ben Allal et al. (2025),
+# al. (2023), [arXiv:2303.03846](https://arxiv.org/abs/2303.03846): larger models follow flipped labels. Touvron et
+# al. (2023), [arXiv:2302.13971](https://arxiv.org/abs/2302.13971): the first Llama. Ben Allal et al. (2025),
 # [arXiv:2502.02737](https://arxiv.org/abs/2502.02737): SmolLM2.
 #
 # Previous: [13 Training](13_training.ipynb). Next: [15 BERT](15_bert.ipynb).

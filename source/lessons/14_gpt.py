@@ -142,8 +142,8 @@ assert all(bits < min(means["nano"][i], means["n-grams"][i]) for i, bits in enum
 # better, but on which text. *Small* is ahead of both on all three texts, and SmolLM2 far ahead of every other rung,
 # even on texts that it cannot have read.
 #
-# What could a network *do* that a table of four characters cannot? Here are two things, each with its control (forty
-# cases of each; recorded):
+# What could a network *do* that a table of four characters cannot? Here are two things, each with a control (forty
+# cases; recorded):
 #
 # * **A bracket** that was opened 40 to 100 characters ago wants to be closed. The control is the same text without
 #   that bracket.
@@ -195,9 +195,9 @@ for name, texts in younger.items():
         )
 
 # %% [markdown] tags=["deeper"]
-# The same two probes, on the two texts that are younger than SmolLM2. It gives the brackets 0.33 and 0.52, and the
-# names cost it 9 and 8 bits less. It cannot have learnt these texts by heart. *Small* gives the brackets 0.33 and
-# 0.16.
+# The same two probes, on the two texts that are younger than SmolLM2, but with fewer cases. It gives the brackets
+# 0.33 and 0.52, and the names cost it 9 and 8 bits less. It cannot have learnt these texts by heart. *Small* gives
+# the brackets 0.33 and 0.16. (It read an earlier version of both texts, so do not compare the two models closely.)
 
 # %% [markdown]
 # ## 3. A number for a text
@@ -268,7 +268,7 @@ assert both["SmolLM2"].sum() < both["nano"].sum() and len(both["SmolLM2"]) < len
 #
 # ## 4. A task on a page
 #
-# So far we asked how well a rung does the exercise itself. Does it lead to anything else? Say that we want opposites
+# So far we asked how well a rung does the exercise. Does it lead to anything else? Say that we want opposites
 # of words. We change no weight of SmolLM2, and only write a page for it to continue. Without examples the page is
 # just a word and a colon:
 
@@ -287,7 +287,7 @@ assert in_context.right(said, words) == 0
 # leads back and changes the weights. Below, examples on the page: the same pairs and then rich: are one text, which
 # is read once. The weights stay as they are, and the model says what comes next.](figures/14_gpt_examples.svg)
 #
-# Without examples, none is right: nothing says what the colon means, and the model writes mostly numbers. The second
+# Without examples, none is right. Nothing says what the colon means, and the model writes mostly numbers. The second
 # page is the same exercise, "what comes next?", with eight examples above the question. Of the twelve words, how many
 # will it answer right? (Each word has one right answer, written down beforehand; `poor` counts for `rich`, `needy`
 # does not.) Run the cell, and click your guess.
@@ -331,7 +331,7 @@ print(f"nano: {in_context.right(said, words)} of 12 right")
 assert in_context.right(said, words) == 0
 
 # %% [markdown]
-# None. So 250 steps of this exercise are not enough.
+# None. So the exercise by itself is not enough.
 #
 # And what has SmolLM2 learnt from its eight lines? Let us spoil them: the same questions, the same answers, but
 # shuffled, so that no answer stands next to its own question:
@@ -406,8 +406,8 @@ predict("14_gpt.shuffled", actual="as many" if share > 0.8 else "about half" if 
 # SmolLM2 can hardly know. It is to say of what kind a word is: an animal, a plant, a tool or a country. But on our
 # pages names are exchanged: an animal is called `blue`, a plant `seven`, a tool `music`, a country `river`.
 #
-# In the figure, compare the third row, two examples of each kind, with the fourth: the same pages, with the new names
-# shuffled.
+# Compare the third row, two examples of each kind, with the fourth: the same pages, shuffled so that no name is
+# right.
 
 # %% jupyter={"source_hidden": true}
 controls, draws = (recorded(name)["result"] for name in ("in_context_controls", "exchanged_names"))
@@ -480,7 +480,7 @@ print("Plurals after a page of kinds:", ", ".join(f"{word}: {hands[word]}" for w
 # ## 5. What a long text costs, and how a model answers
 #
 # How new is the machine that did all this? Not very. SmolLM2 is built like the later Llamas. They are GPT-2 in
-# another size, with five settings changed, which [lesson 09](09_block.ipynb) listed. What differs is in colour:
+# another size, with five settings changed, which [lesson 09](09_block.ipynb) listed. What differs is in orange:
 #
 # ![One block of GPT-2 and one of SmolLM2, side by side, built alike: a norm and attention, a norm and feed-forward, each
 # result added to the stream. Coloured in SmolLM2 is what differs. GPT-2: 12 such blocks of width 768, layer norm, 12
@@ -508,7 +508,7 @@ assert measured == 2 * 30 * 3 * 64 * 4
 
 # %% [markdown]
 # Without sharing, the cache of SmolLM2 would be three times as large, and larger than GPT-2's. That is what sharing
-# keys and values is for.
+# is for.
 #
 # **From continuing to answering.** How does a model that only continues texts know that it is being asked? It does
 # not. The conversation *is* a text, written in a fixed form, the **chat template**, and the model continues it. Our

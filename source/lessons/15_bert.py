@@ -8,15 +8,13 @@
 # something.](figures/15_bert_where.svg)
 #
 # A GPT writes, and whoever writes cannot look ahead: what comes next does not exist yet. But much of what we want
-# from texts is not writing. Which paragraph of the manual answers my question? Who is mentioned in this letter? Is
-# this mail a complaint? Here the whole text is there from the start. A model that only looks back reads it like
-# somebody who covers the rest of the line with a hand.
+# from texts is not writing. Which paragraph of the manual answers my question? Who is mentioned in this letter? Here
+# the whole text is there from the start, and a model that only looks back covers the rest of the line with a hand.
 #
 # In 2018 BERT took the hand away. All it takes is leaving out a mask. But with the mask goes the exercise by which a
 # GPT learns: to somebody who sees the whole text, "what comes next?" is no question. So what do we gain, and what can
-# the model learn from instead? At the end you will have something to keep: a search engine for the documentation of
-# Python, which finds a paragraph by what it says and not by its words, and which you can point at a folder of your
-# own English texts.
+# the model learn from instead? At the end you will have a search engine to keep. It finds a paragraph by what it says
+# and not by its words, in the documentation of Python or in a folder of your own English texts.
 #
 # You will be able to
 #
@@ -24,8 +22,8 @@
 # * train a model that sees the whole text, without anybody writing answers for it;
 # * build a search by meaning, and find out how good it is.
 #
-# About 60 minutes. It builds on the masks of [lesson 03](03_masks.ipynb), the encoder of
-# [lesson 11](11_encoder_decoder.ipynb) and SmolLM2 of [lesson 14](14_gpt.ipynb).
+# About 56 minutes. It builds on the masks of [lesson 03](03_masks.ipynb), the encoder of [lesson
+# 11](11_encoder_decoder.ipynb) and SmolLM2 of [lesson 14](14_gpt.ipynb).
 
 # %%
 from textwrap import fill
@@ -48,18 +46,19 @@ both_ways, mask_rates = experiment("both_ways"), experiment("mask_rates")
 # %% [markdown]
 # ## 1. Person or place?
 #
-# Read one word at a time, and say of each what it is. *We*. *Know*. *That*. *Jordan*. Well, is that a person or a
-# country? The next word would tell: `we know that Jordan said nothing`, or `we know that Jordan borders two lakes`.
+# For which words does it matter what comes after them? Read one word at a time, and say of each what it is. *We*.
+# *Know*. *That*. *Jordan*. Well, is that a person or a country? The next word would tell: `we know that Jordan said
+# nothing`, or `we know that Jordan borders two lakes`.
 #
-# There are many such names: Chad, Georgia, Florence, Sydney. We let a program make sentences with 28 of them. Each
-# name is a person in half of its sentences and a place in the other half, so the name says nothing by itself. In half
-# of the sentences the deciding word comes *after* the name, as above. In the others it comes *before* it: `our old
-# uncle Jordan was in the news`, `the last train to Jordan was in the news`. The test combines names, deciding words
-# and the rest in ways that did not occur in training.
+# A program made sentences with 28 such names: Chad, Georgia, Sydney. Each is a person in half of its sentences and a
+# place in the other half, so the name says nothing by itself. In half of the sentences the deciding word comes
+# *after* the name, as above, in the others *before* it: `our old uncle Jordan was in the news`, `the last train to
+# Jordan was in the news`. The test combines names, deciding words and the rest in ways that did not occur in
+# training.
 #
-# Two pupils learn from them. They differ in one thing: the first has a causal mask, the second has none. Both are a
-# `Tagger`, an encoder with one linear layer on top that says of each word whether it names a person, a place, or
-# neither. They begin with the same weights and read the same sentences in the same order.
+# Two pupils learn from them. Both are a `Tagger`, an encoder with one linear layer on top that says of each word
+# whether it names a person, a place, or neither. They begin with the same weights and read the same sentences in the
+# same order. They differ in one thing: the first has a causal mask, the second has none.
 
 # %%
 taggers = {name: both_ways.learn(causal=name == "causal") for name in ("causal", "both ways")}  # about 8 seconds
@@ -77,9 +76,11 @@ said = {name: [tags[one.place] for one, tags in zip(pair, task.predict(pair), st
 assert said["both ways"] == ["PERSON", "PLACE"] and len(set(said["causal"])) == 1
 
 # %% [markdown]
-# The causal tagger gives the same answer twice. It has no choice: up to the name the two sentences are the same, and
-# so is everything that it can see. One of its answers must be wrong, whatever it has learnt. Now 600 new sentences,
-# and five such pairs of pupils, each pair with other initial weights and other sentences (recorded):
+# The causal tagger gives the same answer twice. Up to the name the two sentences are the same, and so is everything
+# that it can see. One of its answers must be wrong, whatever it has learnt.
+#
+# Is it simply a poorer pupil? Here are 600 new sentences, and five such pairs of pupils, each with other initial
+# weights and other sentences (recorded). Compare the causal tagger in the first two columns:
 
 # %% jupyter={"source_hidden": true}
 kept = recorded("both_ways")["result"]
@@ -100,13 +101,12 @@ ax.set(ylim=(0.4, 1.03), ylabel="right", title=title)
 _ = ax.legend(loc="center right")
 
 # %% [markdown]
-# Where the deciding word comes after the name, the causal tagger is right about half the time, 0.49 on average: it
-# cannot do better. The other one is always right. Is the causal tagger simply a poorer pupil? No: where the deciding
-# word comes before the name, it is always right, too.
+# The causal tagger is no poorer pupil: where the deciding word comes *before* the name, it is always right. Where
+# that word comes *after* the name, it is right about half the time, and the tagger that reads both ways always.
 #
-# Now look at the third column. Counted over *all* words the causal tagger has 0.976. It gets one name in four wrong,
-# and still this number looks like a success, as most words name nothing (their tag is written `O`). Whoever says `O`
-# of every word has 0.91 already, without a single name. We shall come back to that.
+# The third column nearly hides this. Counted over *all* words the causal tagger has 0.976, although it gets one name
+# in four wrong. Most words name nothing (their tag is `O`), and whoever says `O` of every word has 0.91 already. We
+# shall come back to that in section 6.
 #
 # Each sentence ends with a full stop, which we have not counted so far. In training it had a tag, too: that of the
 # name in its sentence. So at the full stop both taggers are asked once more whether it was a person or a place. By
@@ -129,7 +129,7 @@ predict("15_bert.full_stop", actual=answer)
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# Always, with each of the five seeds. At the full stop everything lies to the left. The causal tagger only cannot go
+# Always, with each of the five seeds. At the full stop everything lies to the left. The causal tagger just cannot go
 # back and write the answer into Jordan's own vector, which was finished before the next word was read.
 #
 # So it is not true that a GPT "cannot understand" such sentences. It can have the answer *later*, at a place where it
@@ -140,26 +140,23 @@ predict("15_bert.full_stop", actual=answer)
 #
 # ## 2. How do you train a model that sees the answer?
 #
-# Somebody had to tell our taggers what each name is. Here a program did; in life it is people, and they want to be
-# paid. A GPT's exercise costs nothing, because a text is its own answer: **self-supervised learning**. Can a model
-# that reads both ways have that, too?
+# Our taggers had to be told what each name is. Here a program did it; in life it is people, and they want to be paid.
+# A GPT's exercise costs nothing, because a text is its own answer: **self-supervised learning**. Can a model that
+# reads both ways have that, too? "What comes next?" will not do. You saw in [lesson 03](03_masks.ipynb) that without
+# the mask the answer, one place to the right, need only be copied.
 #
-# One could leave out the mask and go on asking "what comes next?". In [lesson 03](03_masks.ipynb) you saw what
-# becomes of it: the loss falls to nearly nothing, because the answer stands one place to the right. To copy it, a
-# model need not learn anything about the text.
+# So hide what you ask for. Cover a few words, and let the model say what stood there. This is **masked language
+# modelling**. BERT (Bidirectional Encoder Representations from Transformers; Devlin et al. 2018) learnt in this way
+# from books and Wikipedia. Then it was trained a little further for each of eleven tasks, and had the best results in
+# all of them.
 #
-# So hide what you ask for. Cover a few words, and let the model say what stood there. You know the exercise from
-# school, where one fills in the gaps. Here it is called **masked language modelling**. BERT (Bidirectional Encoder
-# Representations from Transformers; Devlin et al. 2018) learnt in this way from books and Wikipedia, in two sizes,
-# 110 and 340 million parameters. Then it was trained a little further for each of eleven tasks, and had the best
-# results in all of them.
+# To see whether it works we want gaps that can be filled with certainty: dates, in English and again in French
+# (`samedi` is Saturday; each digit is a token of its own). The arrows show where each answer can be found:
 #
 # ![A date written twice: MASK, comma, October, 3, 1, equals, samedi, 3, 1, MASK. Above the first MASK stands what it
 # should say, Saturday, with an arrow from samedi; above the last one octobre, with an arrow from October. The other
 # words are read, and not asked for.](figures/15_bert_hidden.svg)
 #
-# To see whether it works we want gaps that can be filled with certainty: dates, written twice, in English and in French
-# (`samedi` is Saturday; each digit is a token of its own). Whatever you cover on one side follows from the other.
 # Covering is two lines:
 
 
@@ -177,12 +174,12 @@ for name, row in zip(("the text", "it reads", "it should say"), rows, strict=Tru
     print(f"{name:15}" + "".join(f"{word:{width}}" for word, width in zip(row, widths, strict=True)))
 
 # %% [markdown]
-# (A label of -100 says that nothing is asked here; the loss leaves such places out.) That is all. The model is the
-# same encoder, with an output layer that scores every word of the vocabulary at every place, and the training loop is
-# the one you know. Masked language modelling is an *exercise*, not a part of the model: nothing in the blocks is
-# different.
+# A dot stands for the label -100: nothing is asked here, and the loss leaves such places out. The model is the same
+# encoder, with an output layer that scores every word of the vocabulary at every place, and the training loop is the
+# one you know. Masked language modelling is an *exercise*, not a part of the model.
 #
-# We train a nano BERT on 2,362 dates, covered anew each time it reads them, and then look at dates that it never read.
+# We train a nano BERT on 2,362 dates, covered anew each time it reads them, and then look at dates that it never
+# read. The third one is a control: with the weekday hidden in both languages nothing in the line gives it away.
 
 # %%
 task, evaluations = mask_rates.learn(way="100/0/0")  # hidden as above; 300 steps, about 10 seconds
@@ -204,10 +201,8 @@ print(f"the same with the word hidden in both languages: {both_hidden:.2f}")
 assert filled > 0.9 and both_hidden < 0.25
 
 # %% [markdown]
-# The gaps are filled, in dates that it never read. But does it look across to the other half, or has it learnt which
-# weekdays are common? The third date is the control: with the weekday hidden in both languages nothing in the line
-# gives it away, and the model falls back to guessing. (A tenth of them are right, about what one gets by guessing
-# among seven days or twelve months.)
+# The gaps are filled. With the word hidden in both languages the model falls back to guessing among seven
+# days or twelve months: so the answer came from the other half of the line.
 #
 # **A word in plain sight.** Once it is trained, the model will read ordinary text, in which no word is covered. So
 # let us cover nothing, and write a *wrong* word: `Monday , October 3 1 = samedi 3 1 octobre`. The model has an answer
@@ -257,35 +252,42 @@ predict("15_bert.wrong_word", actual=answer)
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# About one time in four (0.16 to 0.31 with the five seeds), though `samedi` stands in the same line. The model that
-# we trained for this page says `=` more often than the right word. The exercise never asked about a word that it
-# could see.
+# About one time in four, though `samedi` stands in the same line. (Look at the blue dots in the middle of the
+# figure.) The model that we trained for this page says `=` more often than the right word. The exercise never asked
+# about a word that it could see.
 #
 # So BERT covers in three ways, known as 80/10/10: of the words that are asked for, 80 % become [MASK], 10 % become
 # some random word, and 10 % stay as they are. Now any word might be wrong, and the model needs an opinion on all of
-# them. The figure shows what each part does. Without *random* words (80/0/20) every visible word that was asked for
-# had been right, and the model seldom corrects a wrong one: 0.09 of the time, against 0.78 with 80/10/10. Without
-# words that *stay as they are* (80/20/0) every such word had been wrong, and the model seldom confirms a right one
-# whose twin is hidden: 0.08, against 0.75. This is the model as it comes out of the exercise. Once all of BERT was
-# trained further for a task, its authors found 80/10/10 and [MASK] alone nearly alike.
+# them. The other colours show what each part does:
+#
+# * Without *random* words (80/0/20) every visible word that was asked for had been right, and the model seldom
+#   corrects a wrong one: 0.09 of the time, against 0.78 with 80/10/10.
+# * Without words that *stay as they are* (80/20/0) every such word had been wrong, and the model seldom confirms a
+#   right one whose twin is hidden: 0.08, against 0.75.
+#
+# This is the model as it comes out of the exercise. Once all of BERT was trained further for a task, its authors
+# found 80/10/10 and [MASK] alone nearly alike.
 #
 # </details>
 #
-# The exercise has its price: a GPT is asked for every word of a text, a BERT only for a few. How many should it be?
-# BERT was asked for 15 %. For English, with models as large as the larger BERT, Wettig et al. (2022) found 40 %
-# better.
+# So a text can be its own answer for this model, too. The price: a GPT is asked for every word of a text, and BERT
+# was asked for 15 % of them.
 #
-# <details><summary>Deeper: BERT's second exercise</summary>
+# <details><summary>Deeper: how many words to hide, and BERT's second exercise</summary>
 #
-# The first BERT had another one, **next-sentence prediction**: do these two passages follow each other? The authors of
-# RoBERTa (Liu et al. 2019) left it out and lost nothing by it.
+# BERT came in two sizes, 110 and 340 million parameters. For English, with models as large as the larger one, Wettig
+# et al. (2022) found that hiding 40 % is better.
+#
+# The first BERT had another exercise, **next-sentence prediction**: do these two passages follow each other? The
+# authors of RoBERTa (Liu et al. 2019) left it out and lost nothing by it.
 #
 # </details>
 #
 # ## 3. A model of the documentation
 #
-# Dates are a game with a right answer. Here is the same exercise on real text: a BERT of two blocks that comes with the
-# course, trained on the documentation of Python. Give it a sentence with a gap:
+# Dates are a game with a right answer. What does the same exercise teach on real text? A BERT of two blocks comes
+# with the course, trained on the documentation of Python. Compare its answers in the first two lines, and then in the
+# next two:
 
 # %% tags=["nbval-ignore-output"]
 # output differs where two words are nearly as likely
@@ -303,37 +305,13 @@ for text in (
 
 # %% [markdown]
 # It speaks the language of manuals, and it looks to the right. Nothing stands before the first two gaps, so a GPT
-# would have to say the same of both. This model says `Return` before *a copy of the string*, and `path` before *is
-# the name of the file*.
+# would have to say the same of both. This model says `Return` and `path`.
 #
 # The third line is pleasing: a function that otherwise returns False returns True. Did it look at `False` for that?
 # The fourth line is the control, and it says no. Before `otherwise return True` it is `True` again, no less likely.
-# What did it look at, then? You will find out below. And look for the control before you admire an answer. (Cats sit
-# on threads, by the way.)
+# So look for the control before you admire an answer. (Cats sit on threads, by the way.)
 #
-# How often is it right? It is a small model, of half a million parameters, but it has read the documentation some
-# thirty times, with other words hidden each time. Here it fills hidden tokens in documents that it never read, next
-# to tables that only count:
-
-# %% jupyter={"source_hidden": true}
-print("right at hidden tokens")
-right = recorded("neighbour_tables")["result"]["right"]
-names = {
-    "most frequent": "table: most frequent token",
-    "both neighbours": "table: both neighbours",
-    "docs-bert": "docs-bert",
-    "up to four, mixed": "table: up to four neighbours",
-}
-for name, shown in names.items():
-    print(f"{shown:30} {right[name]['all']:.2f}")
-
-# %% [markdown]
-# `docs-bert` fills not quite a third of them. Is that much? A table that has counted which token stood between which
-# two reaches 0.22. But patient counting can do as well as this network: in the last line every run of up to four
-# neighbours around the gap (one on the left and two on the right, say) has its own counts, and all of them vote, the
-# longer runs with more weight.
-#
-# Hide other words yourself: click a word, and it is gone.
+# What did it look at, then? Hide other words yourself: click a word, and it is gone.
 
 # %%
 FillExplorer(docs_bert, docs_tokenizer, "Return [MASK] if the object is a string, otherwise return False.")
@@ -350,16 +328,43 @@ FillExplorer(docs_bert, docs_tokenizer, "Return [MASK] if the object is a string
 #
 # </details>
 #
+# So the exercise works on real text, too. But what is such a model good for, if it does not write?
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true
+# ### Deeper: how often is it right?
+
+# %% [markdown] tags=["deeper"]
+# It is a small model, of half a million parameters, but it has read the documentation some thirty times, with other
+# words hidden each time. Here it fills hidden tokens in documents that it never read, next to tables that only count:
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
+print("right at hidden tokens")
+right = recorded("neighbour_tables")["result"]["right"]
+names = {
+    "most frequent": "table: most frequent token",
+    "both neighbours": "table: both neighbours",
+    "docs-bert": "docs-bert",
+    "up to four, mixed": "table: up to four neighbours",
+}
+for name, shown in names.items():
+    print(f"{shown:30} {right[name]['all']:.2f}")
+
+# %% [markdown] tags=["deeper"]
+# `docs-bert` fills not quite a third of them. A table that has counted which token stood between which two reaches
+# 0.22. But patient counting can do as well as this network: in the last line every run of up to four neighbours
+# around the gap (one on the left and two on the right, say) has its own counts, and all of them vote, the longer runs
+# with more weight.
+
+# %% [markdown]
 # ## 4. From words to one vector
 #
-# A model that reads both ways is not made for writing. What is it used for? For *finding*, among other things. For a
-# search we want *one* vector for a whole paragraph, a **sentence vector**, so that a question can be compared with it
-# by their cosine ([lesson 01](01_toolkit.ipynb)), which for vectors of length 1 is their dot product. How would you
-# make one? The plainest way is the mean of the tokens' vectors. It works, on two conditions.
+# It is good for *finding*. For a search we want *one* vector for a whole paragraph, a **sentence vector**, so that a
+# question can be compared with it by their cosine ([lesson 01](01_toolkit.ipynb)), which for vectors of length 1 is
+# their dot product. The plainest way to make one is the mean of the tokens' vectors. It works, on two conditions.
 #
-# The first: only real tokens may count. Texts of a batch are filled up with [PAD], and the encoder has a vector for
-# that, too. (The model is now MiniLM, the small BERT of [lesson 09](09_block.ipynb). Its tokenizer puts [CLS] before
-# every text and [SEP] after it, and we count them as real tokens.)
+# **Only real tokens may count.** Texts of a batch are filled up with [PAD], and the encoder has a vector for that,
+# too. The drawing crosses it out. (The model is now MiniLM, the small BERT of [lesson 09](09_block.ipynb). Its
+# tokenizer puts [CLS] before every text and [SEP] after it, and we count them as real tokens.)
 #
 # ![Two texts in one batch: "leave a loop." with two PAD tokens at the end, and "how do i stop it?". Above each token
 # stands its vector. The vectors above PAD are crossed out: the first text becomes the mean of 6 vectors, the second the
@@ -386,23 +391,27 @@ assert vectors[0] @ alone > 0.999 and careless[0] @ alone < 0.99
 # With the padding counted in, a text's vector depends on the texts that happen to be in the same batch, and no error
 # tells you. (The mask goes into the encoder as well, or real tokens would attend to padding.)
 #
-# The second condition is a model that was trained for it. Filling gaps was BERT's **pre-training**, done once, before
-# any task. Nothing in it says that paragraphs about the same thing should have similar vectors, and comparing texts
-# by the means of such a BERT works poorly (Reimers and Gurevych 2019). MiniLM (Wang et al. 2020) began as a small
-# copy of such a model. Then it was shown a billion pairs of texts that belong together, such as a question and its
-# answer, and had to pick the partner out of a crowd (Henderson et al. 2017).
+# **The model must be trained for it.** Filling gaps was BERT's **pre-training**, done once, before any task. Nothing
+# in it says that paragraphs about the same thing should have similar vectors, and comparing texts by the means of
+# such a BERT works poorly (Reimers and Gurevych 2019). MiniLM (Wang et al. 2020) began as a small copy of such a
+# model. Then it was shown a billion pairs of texts that belong together, such as a question and its answer, and had
+# to pick the partner out of a crowd (Henderson et al. 2017).
+#
+# So we have one vector for any text. What can be found with it?
 #
 # ## 5. A search engine
 #
-# Now put things together for a **semantic search**. The documentation that comes with Python (what `help()` shows)
-# was cut into 562 passages of about a hundred words. MiniLM has read each of them once, and their vectors are stored
-# with the course. A question becomes a vector, too; one matrix product gives its cosine with every passage, and the
-# largest ones win. (The third row of the drawing comes later.)
+# For a **semantic search** the documentation that comes with Python (what `help()` shows) was cut into 562 passages
+# of about a hundred words. MiniLM has read each of them once, and their vectors are stored with the course. A
+# question becomes a vector, too; one matrix product gives its cosine with every passage, and the largest ones win.
+# (The drawing's third row comes at the end of this section.)
 #
 # ![Three rows. Once: the passages of the documentation go through MiniLM, and for each a vector of 384 numbers is stored.
 # For each question: it goes through MiniLM and becomes one vector, which is multiplied with every stored row; from it
 # an arrow leads to the cosines, of which the largest wins, and on to the best passage. For an answer: the passage and the question go into SmolLM2,
 # which writes an answer; its source stands next to it, to be checked.](figures/15_bert_search.svg)
+#
+# Read the titles: does the list by meaning answer the question? (The list by words is a rival's, explained below.)
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
@@ -417,18 +426,18 @@ for name, search in (("by meaning", engine), ("by words", by_words)):
 print(f"\nThe first hit by meaning, whole:\n{engine.search(question)[0].passage.text}")
 
 # %% [markdown]
-# The first hit of the search by meaning is the paragraph that says it, in its second half. The second hit is about
-# breakpoints, and the third, with nearly the same score, is about `finally`, which answers the question as well. A
-# score orders passages. It does not say where the right ones end.
+# The first hit of the search by meaning is a paragraph that answers it, in its second half. The second hit is about
+# breakpoints, and the third, with nearly the same score, about `finally`, which answers the question as well. So a
+# score orders passages, and does not say where the right ones end.
 #
-# The second list is the rival. **TF-IDF** compares words: a passage scores higher the more words it shares with the
-# question; rare words count most (Spärck Jones 1972), and long passages are scaled down. It needs no model, and is
-# half a century old.
+# The rival is **TF-IDF**, which compares words: a passage scores higher the more words it shares with the question;
+# rare words count most (Spärck Jones 1972), and long passages are scaled down. It needs no model.
 #
 # Which one is better? A few nice examples prove nothing. So 50 questions were written by somebody who had seen
 # neither search: 35 in everyday words that avoid those of the paragraph, and 15 that hold an exact name from it
-# (`StopIteration.value`). For each, one paragraph was marked as the right one before anything was searched. We
-# measured once.
+# (`StopIteration.value`). For each, one paragraph was marked as the right one before anything was searched. How often
+# is it the first hit, and how often among the first five (**recall@5**)? We measured once. Compare *words* with
+# *MiniLM* in each half of the figure; *both* is the sum of the two scores:
 
 # %% jupyter={"source_hidden": true}
 record, recall = recorded("search_recall")["result"], experiment("search_recall").recall
@@ -456,22 +465,19 @@ for number in (4, 0, 6):
     print(f"{asked}\n    by meaning in place {by_meaning}, by words in place {by_word}")
 
 # %% [markdown]
-# **Where a question avoids the paragraph's words, meaning finds more.** The measure is **recall@5**: the share of
-# questions whose passage is among the first five hits. Of the 35, the search by words finds 4 and the search by
-# meaning 14. That words fail here was built in; how much meaning finds was not. At its best: `cut .txt off the end of
-# a file name but only if it is there` has the passage on `removesuffix` in first place, and by words in place 443.
-# Far from its best: `What turns an ordinary def into something that hands out its results one after another?` puts
-# the passage on `yield` in place 155.
+# **Where a question avoids the paragraph's words, meaning finds more:** of the 35 it has 14 among the first five, and
+# the search by words has 4. That words fail here was built in; how much meaning finds was not. Of the
+# three questions printed above, the first shows it at its best, and the second far from it.
 #
-# With exact names the search by words was ahead: 12 of 15 in first place, and 9 by meaning. With so few questions
-# this may be luck, though a rare name is a good clue, and words are compared letter for letter.
+# **With exact names the search by words was ahead,** by 3 of 15 in first place. With so few questions this may be
+# luck.
 #
-# So add the two scores, *both* in the figure. Among five there are now 14 of the 35 and all of the 15, but in first
-# place only 1 of the 35, where meaning had 5. Real search engines combine the two with more care than a sum; it is
-# called **hybrid search**.
+# Real search engines combine the two, with more care than by a sum: **hybrid search**.
 #
-# **What in MiniLM does it?** The other searches in the list are controls. Of all 50 questions MiniLM finds 0.52 among
-# the first five:
+# <details><summary>Deeper: what in MiniLM does it? The other lines of the table</summary>
+#
+# The sum of both scores finds most among five, but has only 1 of the 35 in first place, where meaning had 5. The
+# lines after it are controls. Of all 50 questions MiniLM finds 0.52 among the first five:
 #
 # * The mean of its word vectors, without any of its six blocks, has 0.20.
 # * The same network with weights at random has 0.02: one question of the 50.
@@ -482,15 +488,15 @@ for number in (4, 0, 6):
 # that the *pairs* are needed (Reimers and Gurevych have), nor that reading both ways is: no control here has a causal
 # mask. (The *first token* comes in section 8.)
 #
-# And mind the language. MiniLM was trained on English. Of five German questions about five German texts it put the
-# right text first for one, and nothing complained. (The folded cells at the end of this section show this, and what
-# spelling mistakes do.)
+# </details>
 #
-# **An answer, with its source.** A search shows a text; people want an answer. So let SmolLM2 read what was found,
-# and answer from it (**retrieval-augmented generation**, RAG; Lewis et al. 2020). To see where an answer comes from,
-# we need questions whose answers no model can know. So here are sixteen notes of a household that we made up: `The
-# cat Minou gets half a tin of mackerel at seven.` The search among them is the same as above. SmolLM2 reads, in its
-# chat template, `Here is a note: ... Answer from this note.`, and then the question.
+# (MiniLM was trained on English. How five German questions fared is folded at the end of this section.)
+#
+# **An answer, with its source.** A search shows a text; people want an answer. So let a GPT, SmolLM2, read what was
+# found, and answer from it (**retrieval-augmented generation**, RAG; Lewis et al. 2020). To see where an answer comes
+# from, we made up sixteen notes of a household, which no model can know: `The cat Minou gets half a tin of mackerel
+# at seven.` SmolLM2 reads, in its chat template, `Here is a note: ... Answer from this note.`, and then the question.
+# Compare what it says without a note, with the one found, and with a wrong one:
 
 # %% tags=["nbval-ignore-output"]
 # output differs where two tokens are nearly as likely
@@ -505,7 +511,16 @@ texts = {"without a note": "", "with the note found": hit.passage.text, f"with a
 for way, note in texts.items():
     print(f"{way}:", fill(sources.answer(smol, smol_tokenizer, sources.prompt(asked, note)), 76), sep="\n")
 
-# %% jupyter={"source_hidden": true}
+# %% [markdown]
+# Without a note SmolLM2 makes something up, fluently. With the note found it calls it incorrect, and then repeats it.
+# With a wrong note it speaks of the bakery. Counted over sixteen questions, the right word is in 12 answers with the
+# right note, and in none without a note or with a wrong one. So show the passage next to the answer: people can read
+# it, and need not trust the answer.
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true
+# ### Deeper: sixteen answers counted; misspelt, and in German
+
+# %% tags=["deeper"]
 answers = recorded("sources")["result"]
 found = sum(row["found"] == note[0] for row, note in zip(answers, sources.NOTES, strict=True))
 print(f"The search found the right note for {found} of {len(answers)} questions.")
@@ -514,22 +529,17 @@ for way, note in (("alone", "without a note"), ("right", "with the right note"),
     print(f"{note:20} {sum(row['right'][way] for row in answers)}")
 assert all(row["right"]["found"] == row["right"]["right"] for row in answers)
 
-# %% [markdown]
-# The search finds the right note for all sixteen questions (among sixteen short notes that is not hard). With it 12
-# of the 16 answers hold the key word, and you can look up where it comes from. (Above, SmolLM2 calls the note
-# incorrect, and then repeats it. That counts.) Without a note, or with a wrong one, none is right: SmolLM2 makes
-# something up, fluently, or takes the wrong note's word for it. Two of its answers, cut after 24 tokens:
+# %% [markdown] tags=["deeper"]
+# The search finds the right note for all sixteen questions (among sixteen short notes that is not hard). Two of
+# SmolLM2's answers, cut after 24 tokens:
 #
 # * `What does the cat eat?` Without a note: *The cat's favorite food is usually a mix of cat food and a special type
 #   of cat food called "cat food."*
 # * `On which day is the doctor away?` With the right note, *Dr Lindqvist does not work on Tuesdays*: *The doctor is
 #   currently away on a mission to deliver a medical emergency to a patient.*
 #
-# The last is one of four that had the right note in front of them and said something else. So show the passage next
-# to the answer: people can read it, and need not trust the answer.
-
-# %% [markdown] jp-MarkdownHeadingCollapsed=true
-# ### Deeper: misspelt, and in German
+# The last is one of four that had the right note in front of them and said something else. The answer above, which
+# calls the note incorrect and then repeats it, counts as right.
 
 # %% tags=["deeper"]
 print("four words misspelt, three draws, all 50 questions, among five:")
@@ -555,13 +565,14 @@ print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
 # %% [markdown]
 # ## 6. Who is who?
 #
-# Back to names, where reading both ways first paid off. Finding the persons, places and firms in a text is called
-# **named entity recognition**, and an encoder with a linear layer on top is the usual way to do it. The first word of
-# a name is tagged `B-PER`, `B-LOC` or `B-ORG` (begin), the others `I-...` (inside), everything else `O` (outside).
+# Back to single words, where reading both ways first paid off. Finding the persons, places and firms in a text is
+# called **named entity recognition**, and an encoder with a linear layer on top is the usual way to do it. The first
+# word of a name is tagged `B-PER`, `B-LOC` or `B-ORG` (begin), the others `I-...` (inside), everything else `O`
+# (outside).
 #
-# Will it find names that nobody showed it? We trained a nano encoder, from nothing and not from a BERT (that is
-# lesson 16), on 3,000 sentences that a program made: 18 **templates**, sentences with gaps, filled with names from
-# lists. The test has only new names: first in the same templates, then in six new ones.
+# Will it find names that nobody showed it? We trained a nano encoder, from nothing and not from a BERT, on 3,000
+# sentences that a program made: 18 **templates**, sentences with gaps, filled with names from lists. The test has
+# only new names: first in the same templates, then in six new ones.
 #
 # What counts is whole names, with the right beginning, end and kind. **Precision** $P$ is the share of the reported
 # names that are right, **recall** $R$ the share of the true ones that were reported, and the **F1 score**,
@@ -572,6 +583,9 @@ print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
 # Sheppard, a place Rwanda, a person Malone. Below it what the tagger reports: an organisation "Sheppard makes shoes", a
 # person Rwanda, a person "but", and a person Malone, which alone is right. So 9 of 13 tags are right, but of names the
 # precision is 1 of 4, the recall 1 of 3, and F1 0.29.](figures/15_bert_names.svg)
+#
+# Most of its tags are right, and most of its names are wrong. Now the whole test: compare the dots with the crosses,
+# a tagger that says O everywhere, and then the left half of the figure with the right one:
 
 # %% jupyter={"source_hidden": true}
 entities = recorded("entity_templates")["result"]
@@ -591,14 +605,13 @@ ax.set(ylim=(-0.05, 1.05), title=title)
 _ = ax.legend(loc="center left", fontsize=8)
 
 # %% [markdown]
-# Read it from the left. In known templates 96 % of the tags are right, and F1 is 0.82. A tagger that says O
-# everywhere has 68 % of the tags right, and finds not one name. It is the 0.91 of section 1 again: where most words
-# are nothing, it is cheap to be right about nothing.
+# The tagger that says O everywhere has 68 % of the tags right, and finds not one name. It is the 0.91 of section 1
+# again: where most words are nothing, it is cheap to be right about nothing.
 #
-# Now the new templates. F1 falls from 0.82 to 0.13. The names were new before, too; what is new now is the sentence
-# around them, its order and also its words. And look at the tags: 0.49 are right, *fewer* than for the tagger that does
-# nothing at all (0.65). If you report one number, let it be the one that the lazy tagger cannot win. Two more
-# sentences, as the first of the five reads them:
+# In new templates F1 falls from 0.82 to 0.13. The names were new before, too; what is new now is the sentence around
+# them, its order and also its words. And fewer tags are right than for the tagger that does nothing at all. If you
+# report one number, let it be the one that the lazy tagger cannot win. Two more sentences, as the first of the five
+# reads them:
 
 # %% jupyter={"source_hidden": true}
 for words, *both in entities["said"]["same templates"][:1] + entities["said"]["new templates"][1:2]:
@@ -613,10 +626,8 @@ print(f"\neight templates of known words, three seeds: F1 {min(known):.2f} to {m
 
 # %% [markdown]
 # The first one, in a template that it knows, is perfect. In the second there is a place called *grew*. It has learnt
-# much about 18 sentences, and little about what a name is.
-#
-# Were only the *words* too new? In eight more templates, made only of words from the old ones, F1 is 0.32 to 0.36,
-# still less than half of 0.82. So known words are not enough.
+# much about 18 sentences, and little about what a name is. Known *words* are not enough: the last line has new
+# templates made of words from the old ones, and F1 is still less than half of 0.82.
 #
 # What would help? Perhaps a model that knew English before it saw the first template. That is lesson 16.
 #
@@ -659,16 +670,15 @@ assert max(bread, nonsense) < min(first_hits[True]) < max(first_hits[False])
 # %% [markdown]
 # ## 8. What people get wrong
 #
-# **"The vector of [CLS] is the meaning of the text."** BERT puts a token [CLS] before every text, and it is often
-# said that its vector stands for the whole. It stands for what the training made of it. MiniLM was trained with the
-# mean; with the vector of its first token instead, the search finds 0.34 of the questions among five, not 0.52 (the
-# fourth line of the table in section 5). So look up which vector the training used, and take that one.
+# **"The vector of [CLS] is the meaning of the text."** It is often said that the vector of this first token stands for
+# the whole. It stands for what the training made of it. MiniLM was trained with the mean; with the vector of its first
+# token instead, the search finds 0.34 of the questions among five, not 0.52 (the fourth line of the table in section
+# 5). So look up which vector the training used, and take that one.
 #
 # **"The final result, on the validation set."** Whoever picks the best of ten checkpoints on some sentences, and
 # reports its score on the same ones, reports a number that was chosen for being high. (By how much? That is the last
 # question of the exercises.) So keep a third set, look at it only once, and let it be new in the way in which your
-# users' sentences will be. In section 6 a test that resembled the training said 0.82; on new sentences the same
-# tagger had 0.13.
+# users' sentences will be: think of 0.82 and 0.13 in section 6.
 #
 # ## 9. In the package
 #

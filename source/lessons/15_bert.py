@@ -9,12 +9,12 @@
 #
 # A GPT writes, and whoever writes cannot look ahead: what comes next does not exist yet. But much of what we want
 # from texts is not writing. Which paragraph of the manual answers my question? Who is mentioned in this letter? Here
-# the whole text is there from the start, and a model that only looks back covers the rest of the line with a hand.
+# the whole text exists from the start, and a model that only looks back reads with a hand over the rest of the line.
 #
 # In 2018 BERT took the hand away. All it takes is leaving out a mask. But with the mask goes the exercise by which a
 # GPT learns: to somebody who sees the whole text, "what comes next?" is no question. So what do we gain, and what can
-# the model learn from instead? At the end you will have a search engine to keep. It finds a paragraph by what it says
-# and not by its words, in the documentation of Python or in a folder of your own English texts.
+# the model learn from instead? At the end you will have a search engine to keep. It looks for a paragraph by what it
+# says and not by its words, in the documentation of Python or in a folder of your own English texts.
 #
 # You will be able to
 #
@@ -50,11 +50,10 @@ both_ways, mask_rates = experiment("both_ways"), experiment("mask_rates")
 # *Know*. *That*. *Jordan*. Well, is that a person or a country? The next word would tell: `we know that Jordan said
 # nothing`, or `we know that Jordan borders two lakes`.
 #
-# A program made sentences with 28 such names: Chad, Georgia, Sydney. Each is a person in half of its sentences and a
-# place in the other half, so the name says nothing by itself. In half of the sentences the deciding word comes
-# *after* the name, as above, in the others *before* it: `our old uncle Jordan was in the news`, `the last train to
-# Jordan was in the news`. The test combines names, deciding words and the rest in ways that did not occur in
-# training.
+# A program made sentences with 28 names like Chad and Georgia. Each is a person in half of its sentences and a place
+# in the other half, so the name says nothing by itself. In half of the sentences the deciding word comes *after* the
+# name, as above, in the others *before* it: `our old uncle Jordan was in the news`, `the last train to Jordan was in
+# the news`. The test combines names, deciding words and the rest in ways that did not occur in training.
 #
 # Two pupils learn from them. Both are a `Tagger`, an encoder with one linear layer on top that says of each word
 # whether it names a person, a place, or neither. They begin with the same weights and read the same sentences in the
@@ -79,8 +78,8 @@ assert said["both ways"] == ["PERSON", "PLACE"] and len(set(said["causal"])) == 
 # The causal tagger gives the same answer twice. Up to the name the two sentences are the same, and so is everything
 # that it can see. One of its answers must be wrong, whatever it has learnt.
 #
-# Is it simply a poorer pupil? Here are 600 new sentences, and five such pairs of pupils, each with other initial
-# weights and other sentences (recorded). Compare the causal tagger in the first two columns:
+# Is it simply a poorer pupil? Here are 600 new sentences, and five such pairs of pupils, each pair with other initial
+# weights and sentences (recorded). Compare the causal tagger in the first two columns:
 
 # %% jupyter={"source_hidden": true}
 kept = recorded("both_ways")["result"]
@@ -101,12 +100,12 @@ ax.set(ylim=(0.4, 1.03), ylabel="right", title=title)
 _ = ax.legend(loc="center right")
 
 # %% [markdown]
-# The causal tagger is no poorer pupil: where the deciding word comes *before* the name, it is always right. Where
-# that word comes *after* the name, it is right about half the time, and the tagger that reads both ways always.
+# The causal tagger is no poorer pupil: where the deciding word comes *before* the name, it is always right. Where it
+# comes *after* the name, the causal tagger is right about half the time, and the other one is always right.
 #
-# The third column nearly hides this. Counted over *all* words the causal tagger has 0.976, although it gets one name
-# in four wrong. Most words name nothing (their tag is `O`), and whoever says `O` of every word has 0.91 already. We
-# shall come back to that in section 6.
+# The third column nearly hides this difference. Counted over *all* words the causal tagger has 0.976, although it
+# gets one name in four wrong. Most words name nothing (their tag is `O`), and whoever says `O` of every word has 0.91
+# already. We shall come back to that in section 6.
 #
 # Each sentence ends with a full stop, which we have not counted so far. In training it had a tag, too: that of the
 # name in its sentence. So at the full stop both taggers are asked once more whether it was a person or a place. By
@@ -132,23 +131,24 @@ predict("15_bert.full_stop", actual=answer)
 # Always, with each of the five seeds. At the full stop everything lies to the left. The causal tagger just cannot go
 # back and write the answer into Jordan's own vector, which was finished before the next word was read.
 #
-# So it is not true that a GPT "cannot understand" such sentences. It can have the answer *later*, at a place where it
-# was trained to be asked. So put your question to a GPT *after* the text ("In this sentence, is Jordan a person?").
-# In a BERT you can take Jordan's own vector as it stands: what comes after is in it, too.
+# So it is not true that a model with a causal mask "cannot understand" such sentences. It can have the answer
+# *later*, at a place where it was trained to be asked. This suggests that a question to a GPT should stand *after*
+# the text ("In this sentence, is Jordan a person?"); we have not tested that. In a BERT you can take Jordan's own
+# vector as it stands: what comes after is in it, too.
 #
 # </details>
 #
 # ## 2. How do you train a model that sees the answer?
 #
-# Our taggers had to be told what each name is. Here a program did it; in life it is people, and they want to be paid.
+# Our taggers had to be told what each name is. Here a program told them; in life people do, and they want to be paid.
 # A GPT's exercise costs nothing, because a text is its own answer: **self-supervised learning**. Can a model that
 # reads both ways have that, too? "What comes next?" will not do. You saw in [lesson 03](03_masks.ipynb) that without
 # the mask the answer, one place to the right, need only be copied.
 #
 # So hide what you ask for. Cover a few words, and let the model say what stood there. This is **masked language
 # modelling**. BERT (Bidirectional Encoder Representations from Transformers; Devlin et al. 2018) learnt in this way
-# from books and Wikipedia. Then it was trained a little further for each of eleven tasks, and had the best results in
-# all of them.
+# from books and Wikipedia. Then it was trained a little further for each of eleven tasks, and had the best results
+# until then in all of them.
 #
 # To see whether it works we want gaps that can be filled with certainty: dates, in English and again in French
 # (`samedi` is Saturday; each digit is a token of its own). The arrows show where each answer can be found:
@@ -174,12 +174,13 @@ for name, row in zip(("the text", "it reads", "it should say"), rows, strict=Tru
     print(f"{name:15}" + "".join(f"{word:{width}}" for word, width in zip(row, widths, strict=True)))
 
 # %% [markdown]
-# A dot stands for the label -100: nothing is asked here, and the loss leaves such places out. The model is the same
-# encoder, with an output layer that scores every word of the vocabulary at every place, and the training loop is the
+# A dot stands for the label -100: nothing is asked here, and the loss leaves such places out. The model is an encoder
+# again, with an output layer that scores every word of the vocabulary at every place, and the training loop is the
 # one you know. Masked language modelling is an *exercise*, not a part of the model.
 #
 # We train a nano BERT on 2,362 dates, covered anew each time it reads them, and then look at dates that it never
-# read. The third one is a control: with the weekday hidden in both languages nothing in the line gives it away.
+# read. Does the model look across to the other half? The third date is the control: with the weekday hidden in both
+# languages nothing gives it away.
 
 # %%
 task, evaluations = mask_rates.learn(way="100/0/0")  # hidden as above; 300 steps, about 10 seconds
@@ -201,8 +202,8 @@ print(f"the same with the word hidden in both languages: {both_hidden:.2f}")
 assert filled > 0.9 and both_hidden < 0.25
 
 # %% [markdown]
-# The gaps are filled. With the word hidden in both languages the model falls back to guessing among seven
-# days or twelve months: so the answer came from the other half of the line.
+# The gaps are filled. With the word hidden in both languages the model guesses among seven days or twelve months, and
+# 0.10 are right: so the answer came from the other half of the line.
 #
 # **A word in plain sight.** Once it is trained, the model will read ordinary text, in which no word is covered. So
 # let us cover nothing, and write a *wrong* word: `Monday , October 3 1 = samedi 3 1 octobre`. The model has an answer
@@ -254,7 +255,7 @@ predict("15_bert.wrong_word", actual=answer)
 #
 # About one time in four, though `samedi` stands in the same line. (Look at the blue dots in the middle of the
 # figure.) The model that we trained for this page says `=` more often than the right word. The exercise never asked
-# about a word that it could see.
+# about a word that the model could see.
 #
 # So BERT covers in three ways, known as 80/10/10: of the words that are asked for, 80 % become [MASK], 10 % become
 # some random word, and 10 % stay as they are. Now any word might be wrong, and the model needs an opinion on all of
@@ -262,11 +263,11 @@ predict("15_bert.wrong_word", actual=answer)
 #
 # * Without *random* words (80/0/20) every visible word that was asked for had been right, and the model seldom
 #   corrects a wrong one: 0.09 of the time, against 0.78 with 80/10/10.
-# * Without words that *stay as they are* (80/20/0) every such word had been wrong, and the model seldom confirms a
-#   right one whose twin is hidden: 0.08, against 0.75.
+# * Without words that *stay as they are* (80/20/0) every visible word that was asked for had been wrong. The model
+#   seldom confirms a right one while its twin in the other language is hidden: 0.08 of the time, against 0.75.
 #
-# This is the model as it comes out of the exercise. Once all of BERT was trained further for a task, its authors
-# found 80/10/10 and [MASK] alone nearly alike.
+# All this is about models as they come out of the exercise. Once all of BERT was trained further for a task, its
+# authors found 80/10/10 and [MASK] alone nearly alike.
 #
 # </details>
 #
@@ -286,8 +287,8 @@ predict("15_bert.wrong_word", actual=answer)
 # ## 3. A model of the documentation
 #
 # Dates are a game with a right answer. What does the same exercise teach on real text? A BERT of two blocks comes
-# with the course, trained on the documentation of Python. Compare its answers in the first two lines, and then in the
-# next two:
+# with the course, trained on the documentation of Python. Compare its answers to the first two sentences, and then to
+# the next two:
 
 # %% tags=["nbval-ignore-output"]
 # output differs where two words are nearly as likely
@@ -307,9 +308,9 @@ for text in (
 # It speaks the language of manuals, and it looks to the right. Nothing stands before the first two gaps, so a GPT
 # would have to say the same of both. This model says `Return` and `path`.
 #
-# The third line is pleasing: a function that otherwise returns False returns True. Did it look at `False` for that?
-# The fourth line is the control, and it says no. Before `otherwise return True` it is `True` again, no less likely.
-# So look for the control before you admire an answer. (Cats sit on threads, by the way.)
+# The third answer is pleasing: a function that otherwise returns False returns True. Did it look at `False` for that?
+# The fourth sentence is the control, and it says no. Before `otherwise return True` it is `True` again, no less
+# likely. So look for the control before you admire an answer. (Cats sit on threads, by the way.)
 #
 # What did it look at, then? Hide other words yourself: click a word, and it is gone.
 
@@ -317,7 +318,7 @@ for text in (
 FillExplorer(docs_bert, docs_tokenizer, "Return [MASK] if the object is a string, otherwise return False.")
 
 # %% [markdown]
-# 1. Below each word stands the probability that it has when it is hidden, too. Which are easy, and which hard?
+# 1. Below each word stands its probability when you hide that word as well. Which are easy, and which hard?
 # 2. Hide `False` as well, and hardly anything happens to `True`. Which word must you hide to change its probability?
 # 3. Write a sentence about your breakfast, and hide its most important word.
 #
@@ -328,7 +329,8 @@ FillExplorer(docs_bert, docs_tokenizer, "Return [MASK] if the object is a string
 #
 # </details>
 #
-# So the exercise works on real text, too. But what is such a model good for, if it does not write?
+# So the exercise teaches something about real text, though counting neighbours can do about as well (folded below).
+# But what is such a model good for, if it does not write?
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true
 # ### Deeper: how often is it right?
@@ -358,9 +360,10 @@ for name, shown in names.items():
 # %% [markdown]
 # ## 4. From words to one vector
 #
-# It is good for *finding*. For a search we want *one* vector for a whole paragraph, a **sentence vector**, so that a
-# question can be compared with it by their cosine ([lesson 01](01_toolkit.ipynb)), which for vectors of length 1 is
-# their dot product. The plainest way to make one is the mean of the tokens' vectors. It works, on two conditions.
+# One use of a BERT is *finding*. For a search we want *one* vector for a whole paragraph, a **sentence vector**, so
+# that a question can be compared with it by their cosine ([lesson 01](01_toolkit.ipynb)), which for vectors of length
+# 1 is their dot product. The plainest way to make one is the mean of the tokens' vectors. It works, on two
+# conditions.
 #
 # **Only real tokens may count.** Texts of a batch are filled up with [PAD], and the encoder has a vector for that,
 # too. The drawing crosses it out. (The model is now MiniLM, the small BERT of [lesson 09](09_block.ipynb). Its
@@ -389,7 +392,7 @@ assert vectors[0] @ alone > 0.999 and careless[0] @ alone < 0.99
 
 # %% [markdown]
 # With the padding counted in, a text's vector depends on the texts that happen to be in the same batch, and no error
-# tells you. (The mask goes into the encoder as well, or real tokens would attend to padding.)
+# tells you. (The padding mask goes into the encoder as well, or real tokens would attend to padding.)
 #
 # **The model must be trained for it.** Filling gaps was BERT's **pre-training**, done once, before any task. Nothing
 # in it says that paragraphs about the same thing should have similar vectors, and comparing texts by the means of
@@ -411,7 +414,7 @@ assert vectors[0] @ alone > 0.999 and careless[0] @ alone < 0.99
 # an arrow leads to the cosines, of which the largest wins, and on to the best passage. For an answer: the passage and the question go into SmolLM2,
 # which writes an answer; its source stands next to it, to be checked.](figures/15_bert_search.svg)
 #
-# Read the titles: does the list by meaning answer the question? (The list by words is a rival's, explained below.)
+# Read the whole first hit by meaning: does it answer the question? (The list by words is a rival's, explained below.)
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
@@ -426,18 +429,19 @@ for name, search in (("by meaning", engine), ("by words", by_words)):
 print(f"\nThe first hit by meaning, whole:\n{engine.search(question)[0].passage.text}")
 
 # %% [markdown]
-# The first hit of the search by meaning is a paragraph that answers it, in its second half. The second hit is about
+# The first hit by meaning answers the question, in the second half of the paragraph. The second hit is about
 # breakpoints, and the third, with nearly the same score, about `finally`, which answers the question as well. So a
-# score orders passages, and does not say where the right ones end.
+# wrong passage can stand above a right one, and scores do not say where the right ones end.
 #
-# The rival is **TF-IDF**, which compares words: a passage scores higher the more words it shares with the question;
-# rare words count most (Spärck Jones 1972), and long passages are scaled down. It needs no model.
+# The rival is **TF-IDF** (term frequency, inverse document frequency), which compares words: a passage scores higher
+# the more words it shares with the question; rare words count most (Spärck Jones 1972), and long passages are scaled
+# down. It needs no model.
 #
 # Which one is better? A few nice examples prove nothing. So 50 questions were written by somebody who had seen
 # neither search: 35 in everyday words that avoid those of the paragraph, and 15 that hold an exact name from it
-# (`StopIteration.value`). For each, one paragraph was marked as the right one before anything was searched. How often
-# is it the first hit, and how often among the first five (**recall@5**)? We measured once. Compare *words* with
-# *MiniLM* in each half of the figure; *both* is the sum of the two scores:
+# (`StopIteration.value`). For each, one paragraph was marked as the right one before anything was searched. For what
+# share is it the first hit, and for what share among the first five (**recall@5**)? We measured once. Compare *words*
+# with *MiniLM* in each half of the figure; *both* is the sum of the two scores:
 
 # %% jupyter={"source_hidden": true}
 record, recall = recorded("search_recall")["result"], experiment("search_recall").recall
@@ -466,23 +470,23 @@ for number in (4, 0, 6):
 
 # %% [markdown]
 # **Where a question avoids the paragraph's words, meaning finds more:** of the 35 it has 14 among the first five, and
-# the search by words has 4. That words fail here was built in; how much meaning finds was not. Of the
-# three questions printed above, the first shows it at its best, and the second far from it.
+# the search by words has 4. That words fail here was built in; how much meaning finds was not. Of the three questions
+# above, the first has its passage (on `removesuffix`) in place 1, and the second (on `yield`) in place 155.
 #
-# **With exact names the search by words was ahead,** by 3 of 15 in first place. With so few questions this may be
-# luck.
+# **With exact names the search by words was ahead:** 12 of 15 in first place, against 9. With so few questions this
+# may be luck.
 #
-# Real search engines combine the two, with more care than by a sum: **hybrid search**.
+# The sum, *both*, has all 15 among five, but only 1 of the 35 in first place, where meaning had 5. Real search
+# engines combine the two with more care: **hybrid search**.
 #
 # <details><summary>Deeper: what in MiniLM does it? The other lines of the table</summary>
 #
-# The sum of both scores finds most among five, but has only 1 of the 35 in first place, where meaning had 5. The
-# lines after it are controls. Of all 50 questions MiniLM finds 0.52 among the first five:
+# The lines after *both* are controls. Of all 50 questions MiniLM finds 0.52 among the first five:
 #
 # * The mean of its word vectors, without any of its six blocks, has 0.20.
 # * The same network with weights at random has 0.02: one question of the 50.
 # * `docs-bert`, trained on this very documentation, but only to fill gaps, has 0.08. It is also more than forty times
-#   smaller, and reads only the first 64 tokens of a passage. Any of the three may be the reason.
+#   smaller, and reads only the first 64 tokens of a passage. Its exercise, its size or this limit may be the reason.
 #
 # So the trained word vectors alone are not enough, and neither is the network without training. We have not shown
 # that the *pairs* are needed (Reimers and Gurevych have), nor that reading both ways is: no control here has a causal
@@ -496,7 +500,7 @@ for number in (4, 0, 6):
 # found, and answer from it (**retrieval-augmented generation**, RAG; Lewis et al. 2020). To see where an answer comes
 # from, we made up sixteen notes of a household, which no model can know: `The cat Minou gets half a tin of mackerel
 # at seven.` SmolLM2 reads, in its chat template, `Here is a note: ... Answer from this note.`, and then the question.
-# Compare what it says without a note, with the one found, and with a wrong one:
+# Compare what it says without a note, with the one our search finds, and with a wrong one:
 
 # %% tags=["nbval-ignore-output"]
 # output differs where two tokens are nearly as likely
@@ -512,13 +516,13 @@ for way, note in texts.items():
     print(f"{way}:", fill(sources.answer(smol, smol_tokenizer, sources.prompt(asked, note)), 76), sep="\n")
 
 # %% [markdown]
-# Without a note SmolLM2 makes something up, fluently. With the note found it calls it incorrect, and then repeats it.
-# With a wrong note it speaks of the bakery. Counted over sixteen questions, the right word is in 12 answers with the
-# right note, and in none without a note or with a wrong one. So show the passage next to the answer: people can read
-# it, and need not trust the answer.
+# Without a note SmolLM2 makes something up, fluently. Given the right note, it calls the note incorrect, and then
+# repeats it. With a wrong note it speaks of the bakery. Of sixteen answers with the right note (counted below) 12
+# hold its key word and four do not. Without a note, or with a wrong one, none does. So show the passage next to the
+# answer: people can read it, and need not trust the answer.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true
-# ### Deeper: sixteen answers counted; misspelt, and in German
+# ### Deeper: sixteen answers counted; misspelt questions; questions in German
 
 # %% tags=["deeper"]
 answers = recorded("sources")["result"]
@@ -538,8 +542,8 @@ assert all(row["right"]["found"] == row["right"]["right"] for row in answers)
 # * `On which day is the doctor away?` With the right note, *Dr Lindqvist does not work on Tuesdays*: *The doctor is
 #   currently away on a mission to deliver a medical emergency to a patient.*
 #
-# The last is one of four that had the right note in front of them and said something else. The answer above, which
-# calls the note incorrect and then repeats it, counts as right.
+# The last is one of four that had the right note in front of them and said something else. The answer about grandpa,
+# which calls the note incorrect and then repeats it, counts as right.
 
 # %% tags=["deeper"]
 print("four words misspelt, three draws, all 50 questions, among five:")
@@ -555,20 +559,20 @@ print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
 
 # %% [markdown] tags=["deeper"]
 # **Misspelt.** Two letters swapped in four words of a question, as happens when one types, cost the search by meaning
-# a quarter or more of what it finds. The search by words loses little: most of the names were spared (only words made
-# of letters alone were misspelt).
+# a quarter or more of what it finds. The search by words loses little, perhaps because many names were spared (only
+# words made of letters alone were misspelt).
 #
-# **In German.** Five notes of a household and five questions, in English: each time the right note comes first. The
-# same in German: once of five times. And wrong notes have scores (up to 0.50) like those of right ones in English.
-# The last line shows how a German word falls into splinters. That alone need not be the reason: English names do, too.
+# **In German.** Five notes of a household and five questions, in English: each time the right note comes first. In
+# German it comes first for one question of the five. And wrong notes have scores (up to 0.50) like those of right
+# ones in English. The last line shows how a German word falls into splinters. We have not tested whether that is the
+# reason.
 
 # %% [markdown]
 # ## 6. Who is who?
 #
-# Back to single words, where reading both ways first paid off. Finding the persons, places and firms in a text is
-# called **named entity recognition**, and an encoder with a linear layer on top is the usual way to do it. The first
-# word of a name is tagged `B-PER`, `B-LOC` or `B-ORG` (begin), the others `I-...` (inside), everything else `O`
-# (outside).
+# Back to names, where reading both ways first paid off. Finding the persons, places and firms in a text is called
+# **named entity recognition**, and an encoder with a linear layer on top is the usual way to do it. The first word of
+# a name is tagged `B-PER`, `B-LOC` or `B-ORG` (begin), the others `I-...` (inside), everything else `O` (outside).
 #
 # Will it find names that nobody showed it? We trained a nano encoder, from nothing and not from a BERT, on 3,000
 # sentences that a program made: 18 **templates**, sentences with gaps, filled with names from lists. The test has
@@ -584,8 +588,8 @@ print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
 # person Rwanda, a person "but", and a person Malone, which alone is right. So 9 of 13 tags are right, but of names the
 # precision is 1 of 4, the recall 1 of 3, and F1 0.29.](figures/15_bert_names.svg)
 #
-# Most of its tags are right, and most of its names are wrong. Now the whole test: compare the dots with the crosses,
-# a tagger that says O everywhere, and then the left half of the figure with the right one:
+# Most of its tags are right, and most of its names are wrong. Now the whole test. Compare the dots with the crosses
+# (a tagger that says O everywhere), and then the same templates with the new ones:
 
 # %% jupyter={"source_hidden": true}
 entities = recorded("entity_templates")["result"]
@@ -609,9 +613,8 @@ _ = ax.legend(loc="center left", fontsize=8)
 # again: where most words are nothing, it is cheap to be right about nothing.
 #
 # In new templates F1 falls from 0.82 to 0.13. The names were new before, too; what is new now is the sentence around
-# them, its order and also its words. And fewer tags are right than for the tagger that does nothing at all. If you
-# report one number, let it be the one that the lazy tagger cannot win. Two more sentences, as the first of the five
-# reads them:
+# them, its order and also its words. And 0.49 of the tags are right, where saying O everywhere has 0.65. If you
+# report one number, let it be F1: saying O everywhere has 0. Two more sentences, as the first of the five reads them:
 
 # %% jupyter={"source_hidden": true}
 for words, *both in entities["said"]["same templates"][:1] + entities["said"]["new templates"][1:2]:
@@ -625,9 +628,9 @@ known = [run["known words"]["entities"] for run in recorded("known_words")["resu
 print(f"\neight templates of known words, three seeds: F1 {min(known):.2f} to {max(known):.2f}")
 
 # %% [markdown]
-# The first one, in a template that it knows, is perfect. In the second there is a place called *grew*. It has learnt
-# much about 18 sentences, and little about what a name is. Known *words* are not enough: the last line has new
-# templates made of words from the old ones, and F1 is still less than half of 0.82.
+# The first one, in a template that it knows, is perfect. In the second there is a place called *grew*. The tagger
+# seems to have learnt much about 18 sentences, and little about what a name is. Were only the *words* too new? No:
+# the last line has new templates made of words from the old ones, and F1 is still less than half of 0.82.
 #
 # What would help? Perhaps a model that knew English before it saw the first template. That is lesson 16.
 #
@@ -635,8 +638,7 @@ print(f"\neight templates of known words, three seeds: F1 {min(known):.2f} to {m
 #
 # The search box. Type a question, and read what stands in the documentation about it.
 #
-# 1. Ask the same thing twice, once in the words of a programmer and once in those of a beginner. Which search
-#    notices?
+# 1. Ask the same thing twice, once in the words of a programmer and once in those of a beginner. Which hits change?
 # 2. Search for `StopIteration.value`. It is what becomes of a generator's `return`. Which search knows, and why?
 # 3. Ask something that cannot be in there (`How do I bake bread?`), and then nonsense (`asdf qwer`). What are the
 #    scores of the first hits? Below which score would you show nothing?
@@ -647,9 +649,9 @@ print(f"\neight templates of known words, three seeds: F1 {min(known):.2f} to {m
 # 2\. The search by words, for it compares the name letter for letter. Of our fifty questions `where does
 # StopIteration.value come from` has its passage in place 1 by words, and in place 6 by meaning.
 #
-# 3\. With us the bread has 0.11, and the nonsense 0.27. Among our fifty questions a marked passage that came first had
-# 0.38 or more; but first hits that were not the marked one reached 0.72. A threshold can keep such nonsense out, and
-# not wrong passages. Choose it on questions to which you know the answers.
+# 3\. With us the bread has 0.11, and the nonsense 0.27. Among our fifty questions a marked passage that came first
+# had 0.38 or more; but first hits that were not the marked one reached 0.72. A threshold can keep out such nonsense,
+# but not wrong passages. Choose it on questions to which you know the answers.
 #
 # </details>
 
@@ -670,10 +672,10 @@ assert max(bread, nonsense) < min(first_hits[True]) < max(first_hits[False])
 # %% [markdown]
 # ## 8. What people get wrong
 #
-# **"The vector of [CLS] is the meaning of the text."** It is often said that the vector of this first token stands for
-# the whole. It stands for what the training made of it. MiniLM was trained with the mean; with the vector of its first
-# token instead, the search finds 0.34 of the questions among five, not 0.52 (the fourth line of the table in section
-# 5). So look up which vector the training used, and take that one.
+# **"The vector of [CLS] is the meaning of the text."** It is often said that the vector of this first token stands
+# for the whole. What that vector holds depends on the training. MiniLM was trained with the mean; with the vector of
+# its first token instead, the search finds 0.34 of the questions among five, not 0.52 (the fourth line of the table
+# in section 5). So look up which vector the training used, and take that one.
 #
 # **"The final result, on the validation set."** Whoever picks the best of ten checkpoints on some sentences, and
 # reports its score on the same ones, reports a number that was chosen for being high. (By how much? That is the last
@@ -728,7 +730,7 @@ assert max(bread, nonsense) < min(first_hits[True]) < max(first_hits[False])
 #   stop.
 # * A model that sees everything learns by filling in what was hidden. Now and then it is asked about a word in plain
 #   sight, wrong or right, so that it has an opinion on what it sees, too.
-# * One vector for a text is the mean over its real tokens, from a model that was trained to bring together what
+# * One vector for a text can be the mean over its real tokens, from a model that was trained to bring together what
 #   belongs together. On our questions it found more than words did where the wording differed, and less where an
 #   exact name was given. Measure on questions that somebody else has written.
 # * Count entities, not tags, and test on sentences that are new in the way that yours will be.

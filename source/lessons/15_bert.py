@@ -79,7 +79,7 @@ assert said["both ways"] == ["PERSON", "PLACE"] and len(set(said["causal"])) == 
 # that it can see. One of its answers must be wrong, whatever it has learnt.
 #
 # Is it simply a poorer pupil? Here are 600 new sentences, and five such pairs of pupils, each pair with other initial
-# weights and sentences (recorded). Compare the causal tagger in the first two columns:
+# weights and training sentences (recorded). Compare the causal tagger in the first two columns:
 
 # %% jupyter={"source_hidden": true}
 kept = recorded("both_ways")["result"]
@@ -263,8 +263,8 @@ predict("15_bert.wrong_word", actual=answer)
 #
 # * Without *random* words (80/0/20) every visible word that was asked for had been right, and the model seldom
 #   corrects a wrong one: 0.09 of the time, against 0.78 with 80/10/10.
-# * Without words that *stay as they are* (80/20/0) every visible word that was asked for had been wrong. The model
-#   seldom confirms a right one while its twin in the other language is hidden: 0.08 of the time, against 0.75.
+# * Without words that *stay as they are* (80/20/0) nearly every visible word that was asked for had been wrong. The
+#   model seldom confirms a right one while its twin in the other language is hidden: 0.08 of the time, against 0.75.
 #
 # All this is about models as they come out of the exercise. Once all of BERT was trained further for a task, its
 # authors found 80/10/10 and [MASK] alone nearly alike.
@@ -470,8 +470,9 @@ for number in (4, 0, 6):
 
 # %% [markdown]
 # **Where a question avoids the paragraph's words, meaning finds more:** of the 35 it has 14 among the first five, and
-# the search by words has 4. That words fail here was built in; how much meaning finds was not. Of the three questions
-# above, the first has its passage (on `removesuffix`) in place 1, and the second (on `yield`) in place 155.
+# the search by words has 4. That words fail here was built in; how much meaning finds was not. By meaning, the
+# first of the three questions above has its passage (on `removesuffix`) in place 1, and the second (on `yield`) in
+# place 155.
 #
 # **With exact names the search by words was ahead:** 12 of 15 in first place, against 9. With so few questions this
 # may be luck.

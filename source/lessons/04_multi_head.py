@@ -11,14 +11,14 @@
 # the six lit parts four heads look at the same tokens at the same time: **multi-head attention**. Each of them reads all 64
 # numbers of a token, and makes queries, keys and values of 16 numbers from them. A single head could make 64. So why four?
 #
-# You will put that question to the translator first, and then to a task so small that you can see right through it. After
-# that you cut a layer into heads, step by step, and at the end the translator runs on your layer. You will be able to
+# You will put that question to the translator, and then to a task so small that you can see right through it. Then you
+# build the layer and let the translator run on it. You will be able to
 #
 # * say what several heads are for, with an example;
 # * cut a tensor into heads, compute all of them in one product and merge them again, with every shape;
 # * count what a layer of many heads costs.
 #
-# About 55 minutes. It builds on [02 Attention](02_attention.ipynb) and [03 Masks](03_masks.ipynb).
+# About 50 minutes. It builds on [02 Attention](02_attention.ipynb) and [03 Masks](03_masks.ipynb).
 
 # %%
 import statistics
@@ -44,14 +44,15 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 1. Two looks at the same moment
 #
-# The translator has written `2026年` (*nián*, year), and the month comes next. Here are two heads of the cross-attention in
-# block 2, with the model's own numbers:
+# Where do the heads look? The translator has written `2026年` (*nián*, year), and the month comes next. The drawing shows two
+# heads of the cross-attention in block 2, with the model's own numbers. Compare what each of them reads:
 #
 # ![In the middle the tokens written so far, 2 0 2 6 nián, and a question mark for the next one. From above head 3 reads
 # November with weight 0.92. From below head 1 reads the comma after Sunday with 0.54 and Sunday with 0.29. All other weights
 # are below 0.1.](figures/04_multi_head_looks.svg)
 #
-# Each head has its own weights, which sum to 1, and its own values, which it averages with them. Here are all four heads:
+# Head 3 reads the month. At the same moment head 1 reads `Sunday` and the comma after it. Each head has its own weights,
+# which sum to 1, and its own values, which it averages with them. Here are the two largest weights of all four:
 
 # %%
 model, tokenizer = load("dates")
@@ -68,10 +69,9 @@ for h in range(4):
     print(f"head {h + 1}:  {words[first]:9}{weights[first]:.2f}   {words[second]:9}{weights[second]:.2f}")
 
 # %% [markdown]
-# Does the translator need all four? To silence heads of a finished model, as in lesson 02, does not answer that: its
-# heads have learnt together. But lesson 02 also *trained* translators with four heads of width 16, and others with
-# one head of width 64, five of each, for 500 steps. Look at them again (`experiments/divisor.py`). The two
-# translators of a seed begin with the same parameters and read the same dates in the same order.
+# Only in head 3 is `November` one of the two. Does the translator need all four? Lesson 02 *trained* translators with four
+# heads of width 16, and others with one head of width 64, five of each, for 500 steps. Look at them again
+# (`experiments/divisor.py`):
 
 # %% jupyter={"source_hidden": true}
 trained = {(row["heads"], row["divisor"]): row for row in recorded("divisor")["result"]}
@@ -87,15 +87,17 @@ assert min(trained[4, "sqrt(d)"]["right"] + trained[1, "sqrt(d)"]["right"]) > 0.
 #
 # ## 2. Left minus first
 #
+# Eight positions hold eight random numbers each. The drawing shows one of the eight, and what the fifth position should say:
+#
 # ![Eight positions, each with one of its numbers: 0.3, 1.2, -0.5, 0.9, 0.4, -1.1, 0.7, 0.2. The fifth should say 0.6: its left
 # neighbour's 0.9, with a plus, and the first position's 0.3, with a minus. The same holds from the third position
 # on.](figures/04_multi_head_task.svg)
 #
-# Eight positions hold eight random numbers each. From the third position on, each should output **the numbers of its left
-# neighbour minus those of the first position**. Besides its numbers, every position carries a marker that says where it
-# stands, so that a query can ask for a place: eight more numbers, all 0 but one.
+# From the third position on, each should output **the numbers of its left neighbour minus those of the first position**.
+# Besides its numbers, every position carries a marker that says where it stands, so that a query can ask for a place:
+# eight more numbers, all 0 but one.
 #
-# The model is a single attention layer, with nothing before or after it, and its input `x` is 16 wide. We read the first 8
+# The model is a single attention layer, with nothing before or after it. Its input `x` is 16 wide, and we read the first 8
 # numbers of its output. The **loss** is their mean squared error, scaled so that answering 0 everywhere costs 1.
 
 
@@ -164,23 +166,23 @@ predict("04_multi_head.one_head", actual=where)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# The loss falls to a half and stays there. (That was one seed; section 6 has eight.) The head does half of the task and
+# The loss falls to a half and stays there. (That was one seed; section 4 has eight.) The head does half of the task and
 # gives up on the other half. The next section shows why.
 #
 # </details>
 #
 # ## 3. One factor, and two
 #
-# Follow one number through a single head. Suppose that the head's weights go by position alone: it puts weight $a$ on the
-# left neighbour and weight $b$ on the first position, the same in every example. Neither is negative, for they come from a
-# softmax.
+# What can one head do with this task? Follow one number through it. Suppose that the head's weights go by position alone:
+# weight $a$ on the left neighbour and weight $b$ on the first position, the same in every example. Neither is negative, for
+# they come from a softmax. In the drawing, look for the place where the two numbers meet:
 #
 # ![One head whose weights go by position: weight a on the left neighbour's 0.9 and weight b on the first position's 0.3 make
 # one average, which is multiplied by one factor m, so both get the sign of m. Wanted: 0.9 with plus, 0.3 with
 # minus.](figures/04_multi_head_one.svg)
 #
-# The average goes through two linear steps, $W_V$ and the output matrix. For our number the two amount to one factor $m$:
-# the entry of their product that leads from this number to itself. So what comes out is
+# They meet in one average, and the average goes through two linear steps, $W_V$ and the output matrix. For our number the
+# two amount to one factor $m$: the entry of their product that leads from this number to itself. So what comes out is
 #
 # $$m\,(a \cdot \text{left} + b \cdot \text{first})$$
 #
@@ -193,16 +195,18 @@ predict("04_multi_head.one_head", actual=where)
 # only add to the loss. **The width of the head does not occur in this argument.** A head four times as wide would still
 # give both places the same sign.
 #
-# The argument assumes one thing: that the weights go by position alone. They could depend on the numbers as well. The
-# part marked *Deeper* in section 6 shows what one head can make of that.
+# The argument assumes that the weights go by position alone. They could depend on the numbers as well: the part marked
+# *Deeper* in section 4 shows what one head can make of that.
 #
 # ### Two heads, written by hand
+#
+# What changes with a second head? In the drawing one head reads the left neighbour, and the other reads the first position.
+# Only then are they joined, each with its own factor:
 #
 # ![Two heads: one reads the left neighbour's 0.9 with weight 1, times +1; the other reads the first position's 0.3 with weight 1,
 # times -1; W_O sums them to 0.6.](figures/04_multi_head_two.svg)
 #
-# One head reads the left neighbour and the other reads the first position. Only then are they joined, each with its own
-# factor. This needs no training: we can write the matrices down. Each head has its own $W_Q$, $W_K$ and $W_V$ of shape
+# This needs no training: we can write the matrices down. Each head has its own $W_Q$, $W_K$ and $W_V$ of shape
 # $(D, \text{d\_head})$, where $D = 16$ is the width of `x` and $\text{d\_head} = 8$ the width of a head.
 #
 # * The **value** of a position is its eight numbers.
@@ -240,13 +244,130 @@ assert torch.allclose((side_by_side @ w_o)[2:], target, atol=1e-4)
 assert torch.allclose(side_by_side @ w_o, left @ w_o[:8] + first @ w_o[8:])
 
 # %% [markdown]
-# The last line is worth a second look. One product with the whole of $W_O$ is the same as the **sum** of each head's output
-# times its own rows of $W_O$. Within a layer that is all the heads have to do with each other: their outputs are summed.
+# The last line says what $W_O$ does. One product with the whole of it is the **sum** of each head's output times its own
+# rows of $W_O$. Within a layer that is all the heads have to do with each other: their outputs are summed.
 #
-# ## 4. All heads in one product
+# ## 4. Two heads, and more
 #
-# Back to the translator. Its layer does not call its heads one by one: it makes the queries of all four in one product and
-# then cuts the result. Follow the five tokens of the drawing (the layer reads 13) from top to bottom:
+# Does training find what we wrote down by hand? We train two heads of width 8 exactly as we trained the one head of width
+# 16. Each panel shows where one head looks, averaged over 200 examples (weights below 0.05 are left blank). Above it stands
+# the head's factor, the $m$ of section 3, averaged over the eight numbers. Compare the two heads' panels and factors:
+
+# %% jupyter={"source_hidden": true}
+two_heads, losses_of_two = train(n_heads=2)
+figure, panels = plt.subplots(1, 3, figsize=(8, 3.2))
+factors, ends = [], [sum(losses[-20:]) / 20 for losses in (losses_of_one, losses_of_two)]
+with torch.no_grad():
+    for trained, h, axes in ((one_head, 0, panels[0]), (two_heads, 0, panels[1]), (two_heads, 1, panels[2])):
+        inputs, own = examples(200)[0], slice(h * trained.d_head, (h + 1) * trained.d_head)
+        q, k = trained.split(trained.w_q(inputs)), trained.split(trained.w_k(inputs))
+        weights = scaled_dot_product_attention(q, k, k)[1][:, h].mean(dim=0)
+        factor = (trained.w_o.weight[:width, own] @ trained.w_v.weight[own, :width]).diagonal().mean()
+        factors.append(factor.item())
+        name, places = "one head" if trained is one_head else f"two heads: head {h + 1}", list(range(1, 9))
+        plots.matrix(axes, weights[2:], places[2:], places, title=f"{name}\nfactor {factor:+.1f}")
+        _ = [number.set(visible=float(number.get_text()) >= 0.05, fontsize=6.5) for number in axes.texts]
+        axes.tick_params(length=0)
+_ = figure.suptitle("After 200 steps, one seed: two heads have shared out the task", x=0.02, y=0.97, ha="left")
+
+# %% jupyter={"source_hidden": true}
+print(f"loss at the end: one head {ends[0]:.2f}, two heads {ends[1]:.2f}")
+minus, plus = sorted(factors[1:])
+assert ends[0] > 0.45 and ends[1] < 0.01 and abs(minus + 1) < 0.1 and abs(plus - 1) < 0.1
+
+# %% [markdown]
+# With this seed it does. (Not every seed gets there: see the dots below.) One head reads the left neighbour (a
+# diagonal) with factor $+1$, the other reads the first position (a column) with factor $-1$. The single head gave up
+# half of the task; the first panel shows which half it kept.
+#
+# **A head passes on one average, and everything in that average gets the same factors. A second head can read something
+# else, and do something else with it.** (The task and the layer were made for the purpose. Whether the translator's
+# heads divide their work like this, we have not shown.)
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: can one head find another way?
+#
+# Yes, if its weights depend on the numbers. Where there is only a *single* number at each position, that is enough. The
+# head below looks at both places almost equally, and just a little more at the larger number. Its values hold no number at
+# all, only a sign: $-1$ at the first position, $+1$ elsewhere. The difference sits in the *weights*, and a large factor
+# brings it out:
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
+x, target = (tensor[0] for tensor in examples(1))
+x, target = torch.cat((x[:, :1], x[:, 8:]), dim=1), target[:, :1]  # (8, 9): one number and the marker
+asks = torch.cat((10 * (to_left + to_first), torch.full((8, 1), 0.02)), dim=1)  # both places; and a little the number
+sign = torch.tensor([0.0, -1, 1, 1, 1, 1, 1, 1, 1])[:, None] / 3  # the number is not read; the marker is 3
+said = 100 * head(x, torch.cat((torch.zeros(1, 9), asks)), torch.eye(9).roll(-1, dims=1), sign)
+error = (said[2:] - target).abs().max()
+assert error < 0.02
+print(f"misses the target by less than 0.02; the target reaches {target.abs().max():.1f}")
+
+# %% [markdown] tags=["deeper"]
+# So no law says that one head cannot subtract. But with eight numbers at each position, one set of weights would have to
+# carry eight differences. Here is what training finds (1,500 steps, five seeds, `experiments/one_number.py`):
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
+print("numbers at each position   loss of one head, five seeds")
+for n, losses in recorded("one_number")["result"]["loss"].items():
+    print(f"{n:27}", *(f"{abs(loss):5.2f}" for loss in losses))
+one, two, eight = recorded("one_number")["result"]["loss"].values()
+assert min(one) < 0.01 and max(one) < 0.53 and 0.46 < min(two) < 0.49 and 0.49 < min(eight) < max(eight) < 0.51
+
+# %% [markdown] tags=["deeper"]
+# With one number, two of the five seeds solve the task, and two more get below the half. With two numbers two get a little
+# below it. With eight all five end at it.
+
+# %% [markdown]
+# ### Are more heads better still?
+#
+# Two heads beat one. The layer keeps its width of 16, so sixteen heads would have width 1 each. Against two heads of
+# width 8, are sixteen of width 1 better, as good or worse? Run the cell, and click your guess.
+
+# %%
+predict("04_multi_head.many_heads")
+
+# %% [markdown]
+# This is a longer run, `experiments/two_signs.py`: eight seeds each, 400 steps. Open the figure when you have guessed.
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+kept = recorded("two_signs")["result"]
+by_heads = {int(n): losses for n, losses in kept["loss"].items()}
+wide = kept["one head of twice the width"]
+columns = {f"{n} × {16 // n}": losses for n, losses in by_heads.items()}
+columns = {"1 × 16": columns.pop("1 × 16"), "1 × 32": wide} | columns
+axes = plt.subplots(figsize=(7, 3))[1]
+for i, (name, losses) in enumerate(columns.items()):
+    axes.plot([i] * len(losses), losses, "o", color=plots.COLORS[name == "1 × 32"], alpha=0.6)
+axes.axhline(0.5, color="grey", linestyle=":", label="a half: the bound of section 3")
+axes.set_xticks(range(len(columns)), list(columns))
+axes.set(xlabel="heads × the width of each (one dot a seed)", ylabel="loss after 400 steps", ylim=(-0.03, 0.7))
+middle = {n: statistics.median(losses) for n, losses in by_heads.items()}
+title = f"medians of 8 seeds: one head {middle[1]:.1f}, two {middle[2]:.1f}, sixteen {middle[16]:.1f}"
+axes.set_title(f"Layers of width 16, and one head of width 32;\n{title}", fontsize=10)
+_ = axes.legend(loc="upper right", fontsize=8)
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+difference = middle[16] - middle[2]  # of the seeds in the middle
+many = "worse" if difference > 0.05 else "better" if difference < -0.05 else "as good"
+predict("04_multi_head.many_heads", actual=many)
+
+# %% [markdown]
+# <details><summary>What the dots say. Open after your guess</summary>
+#
+# * **One head** stays at the bound, even at twice the width. (Dots a little below it are noise: each is a mean over
+#   2,000 random examples.)
+# * **Two heads** solve the task with seven of eight seeds. With the eighth the loss stays at a half, as if there were only
+#   one head.
+# * **Four** solve it with all seeds, and **eight** get most of the way in these 400 steps.
+# * **Sixteen**, of width 1, do not. *Deeper: many heads or wide ones?* in section 7 looks into them.
+#
+# </details>
+#
+# ## 5. All heads in one product
+#
+# You know what a second head can add. How does a layer compute several? The translator's layer does not call its heads one
+# by one: it makes the queries of all four in one product and then cuts the result. Follow the five tokens of the drawing
+# (the layer reads 13) from top to bottom. Each head has its own colour:
 #
 # ![Five tokens, 2 0 2 6 nián, as rows of 64 numbers, drawn with the translator's own. Times W_Q they become queries in four
 # colours, 16 numbers a head, shape (13, 64). View cuts every row into four, (13, 4, 16). Transpose gives each head a matrix of
@@ -255,8 +376,8 @@ assert torch.allclose(side_by_side @ w_o, left @ w_o[:8] + first @ w_o[8:])
 # 64).](figures/04_multi_head_cut.svg)
 #
 # What is cut is the *width*, never the text: every head has a row for every token, with its own share of the numbers. (It is
-# the queries, keys and values that are cut, not `x`: every head reads all 64 numbers of `x`.) Let us fetch what the layer
-# receives and do the same step by step.
+# the queries, keys and values that are cut; every head reads all 64 numbers of `x`.) Let us fetch what the layer receives
+# and do the same step by step.
 
 # %%
 layer, arriving = model.decoder.blocks[1].cross_attention, []
@@ -391,7 +512,7 @@ assert difference < 1e-5
 print("our output and the translator's own differ by less than 0.00001")
 
 # %% [markdown]
-# ## 5. The module
+# ## 6. The module
 #
 # Four linear layers, a split, attention, a merge: that is all of it. (After `super().__init__()` an `nn.Module` knows
 # the parameters of all its layers, and calling it runs its `forward`.) As a formula (Vaswani et al., 2017, section
@@ -417,122 +538,6 @@ class MultiHead(nn.Module):
 
 
 # %% [markdown]
-# ## 6. Two heads, and more
-#
-# Does training find what we wrote down by hand in section 3? We train two heads of width 8 exactly as we trained the one
-# head of width 16. Each panel shows where one head looks, averaged over 200 examples (weights below 0.05 are left blank).
-# Above it stands the head's factor, the $m$ of section 3, averaged over the eight numbers.
-
-# %% jupyter={"source_hidden": true}
-two_heads, losses_of_two = train(n_heads=2)
-figure, panels = plt.subplots(1, 3, figsize=(8, 3.2))
-factors, ends = [], [sum(losses[-20:]) / 20 for losses in (losses_of_one, losses_of_two)]
-with torch.no_grad():
-    for trained, h, axes in ((one_head, 0, panels[0]), (two_heads, 0, panels[1]), (two_heads, 1, panels[2])):
-        inputs, own = examples(200)[0], slice(h * trained.d_head, (h + 1) * trained.d_head)
-        q, k = trained.split(trained.w_q(inputs)), trained.split(trained.w_k(inputs))
-        weights = scaled_dot_product_attention(q, k, k)[1][:, h].mean(dim=0)
-        factor = (trained.w_o.weight[:width, own] @ trained.w_v.weight[own, :width]).diagonal().mean()
-        factors.append(factor.item())
-        name, places = "one head" if trained is one_head else f"two heads: head {h + 1}", list(range(1, 9))
-        plots.matrix(axes, weights[2:], places[2:], places, title=f"{name}\nfactor {factor:+.1f}")
-        _ = [number.set(visible=float(number.get_text()) >= 0.05, fontsize=6.5) for number in axes.texts]
-        axes.tick_params(length=0)
-_ = figure.suptitle("After 200 steps, one seed: two heads have shared out the task", x=0.02, y=0.97, ha="left")
-
-# %% jupyter={"source_hidden": true}
-print(f"loss at the end: one head {ends[0]:.2f}, two heads {ends[1]:.2f}")
-minus, plus = sorted(factors[1:])
-assert ends[0] > 0.45 and ends[1] < 0.01 and abs(minus + 1) < 0.1 and abs(plus - 1) < 0.1
-
-# %% [markdown]
-# With this seed it does. (Not every seed gets there: see the dots below.) One head reads the left neighbour (a
-# diagonal) with factor $+1$, the other reads the first position (a column) with factor $-1$. The single head gave up
-# half of the task.
-#
-# **A head passes on one average, and everything in that average gets the same factors. A second head can read something
-# else, and do something else with it.** (The task and the layer were made for the purpose. Whether the translator's
-# heads divide their work like this, we have not shown.)
-
-# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
-# ### Deeper: can one head find another way?
-#
-# Yes, if its weights depend on the numbers. Where there is only a *single* number at each position, that is enough. The
-# head below looks at both places almost equally, and just a little more at the larger number. Its values hold no number at
-# all, only a sign: $-1$ at the first position, $+1$ elsewhere. The difference sits in the *weights*, and a large factor
-# brings it out:
-
-# %% jupyter={"source_hidden": true} tags=["deeper"]
-x, target = (tensor[0] for tensor in examples(1))
-x, target = torch.cat((x[:, :1], x[:, 8:]), dim=1), target[:, :1]  # (8, 9): one number and the marker
-asks = torch.cat((10 * (to_left + to_first), torch.full((8, 1), 0.02)), dim=1)  # both places; and a little the number
-sign = torch.tensor([0.0, -1, 1, 1, 1, 1, 1, 1, 1])[:, None] / 3  # the number is not read; the marker is 3
-said = 100 * head(x, torch.cat((torch.zeros(1, 9), asks)), torch.eye(9).roll(-1, dims=1), sign)
-error = (said[2:] - target).abs().max()
-assert error < 0.02
-print(f"misses the target by less than 0.02; the target reaches {target.abs().max():.1f}")
-
-# %% [markdown] tags=["deeper"]
-# So no law says that one head cannot subtract. But with eight numbers at each position, one set of weights would have to
-# carry eight differences. Here is what training finds (1,500 steps, five seeds, `experiments/one_number.py`):
-
-# %% jupyter={"source_hidden": true} tags=["deeper"]
-print("numbers at each position   loss of one head, five seeds")
-for n, losses in recorded("one_number")["result"]["loss"].items():
-    print(f"{n:27}", *(f"{abs(loss):5.2f}" for loss in losses))
-one, two, eight = recorded("one_number")["result"]["loss"].values()
-assert min(one) < 0.01 and max(one) < 0.53 and 0.46 < min(two) < 0.49 and 0.49 < min(eight) < max(eight) < 0.51
-
-# %% [markdown] tags=["deeper"]
-# With one number, two of the five seeds solve the task, and two more get below the half. With two numbers two get a little
-# below it. With eight all five end at it.
-
-# %% [markdown]
-# ### Are more heads better still?
-#
-# Two heads beat one. The layer keeps its width of 16, so sixteen heads would have width 1 each. Against two heads of
-# width 8, are sixteen of width 1 better, as good or worse? Run the cell, and click your guess.
-
-# %%
-predict("04_multi_head.many_heads")
-
-# %% [markdown]
-# This is a longer run, `experiments/two_signs.py`: eight seeds each, 400 steps. Open the figure when you have guessed.
-
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
-kept = recorded("two_signs")["result"]
-by_heads = {int(n): losses for n, losses in kept["loss"].items()}
-wide = kept["one head of twice the width"]
-columns = {f"{n} × {16 // n}": losses for n, losses in by_heads.items()}
-columns = {"1 × 16": columns.pop("1 × 16"), "1 × 32": wide} | columns
-axes = plt.subplots(figsize=(7, 3))[1]
-for i, (name, losses) in enumerate(columns.items()):
-    axes.plot([i] * len(losses), losses, "o", color=plots.COLORS[name == "1 × 32"], alpha=0.6)
-axes.axhline(0.5, color="grey", linestyle=":", label="a half: the bound of section 3")
-axes.set_xticks(range(len(columns)), list(columns))
-axes.set(xlabel="heads × the width of each (one dot a seed)", ylabel="loss after 400 steps", ylim=(-0.03, 0.7))
-middle = {n: statistics.median(losses) for n, losses in by_heads.items()}
-title = f"medians of 8 seeds: one head {middle[1]:.1f}, two {middle[2]:.1f}, sixteen {middle[16]:.1f}"
-axes.set_title(f"Layers of width 16, and one head of width 32;\n{title}", fontsize=10)
-_ = axes.legend(loc="upper right", fontsize=8)
-
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
-difference = middle[16] - middle[2]  # of the seeds in the middle
-many = "worse" if difference > 0.05 else "better" if difference < -0.05 else "as good"
-predict("04_multi_head.many_heads", actual=many)
-
-# %% [markdown]
-# <details><summary>What the dots say. Open after your guess</summary>
-#
-# * **One head** stays at the bound, even at twice the width. (Dots a little below it are noise: each is a mean over
-#   2,000 random examples.)
-# * **Two heads** solve the task with seven of eight seeds. With the eighth the loss stays at a half, as if there were only
-#   one head.
-# * **Four** solve it with all seeds, and **eight** get most of the way in these 400 steps.
-# * **Sixteen**, of width 1, do not. Section 8 looks into them.
-#
-# </details>
-#
 # ## 7. What heads cost
 #
 # Some texts draw $H$ heads as $H$ layers in parallel, as if eight heads cost eight times as much. Do they? Let us count
@@ -576,8 +581,9 @@ for n_heads in (1, 2, 4, 8):
 # `n_kv_heads=2`, the $W_K$ of a layer of width 512 shrinks from $(512, 512)$ to $(512, 128)$. Exercise 6 builds it.
 #
 # </details>
-#
-# ## 8. Many heads or wide ones?
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: many heads or wide ones?
 #
 # On *left minus first* sixteen heads of width 1 did worse than four of width 4, with as many parameters. What is hard for a
 # head of width 1?
@@ -590,7 +596,7 @@ for n_heads in (1, 2, 4, 8):
 # seeds each (`experiments/head_widths.py`). A layer's "sharpest look" is the most weight that any of its heads puts
 # on the left neighbour, averaged over the queries. (We come to the last two rows below the figure.)
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 controls = recorded("head_widths")["result"]
 rows = {(row["key"], row["value"]): row for row in controls["widths"]}
 print("sixteen heads                          sharpest look    loss,")
@@ -605,13 +611,13 @@ of_two, of_64 = controls["fewer numbers"]["2"], controls["more heads"]["64"]
 for name, losses in {"width 1, only two of the numbers wanted": of_two, "64 heads of width 1": of_64}.items():
     print(f"{name:56}{min(losses):.2f} to {max(losses):.2f}")
 
-# %% [markdown]
+# %% [markdown] tags=["deeper"]
 # Sharper looks solve the task. But so do wider values, and no head looks to the left more sharply than before! How
 # can heads with two favourites each *find* six left neighbours? Look into a layer of the third row. On the left is
 # its sharpest head. On the right is what all sixteen make of the first of the eight numbers: each head's weights
 # times its factor, summed by $W_O$.
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 narrow_keys = rows[1, 8]
 figure, panels = plt.subplots(1, 2, figsize=(8, 3.4))
 _ = plots.matrix(panels[0], narrow_keys["sharpest head"][2:], places[2:], places, title="weights of the sharpest head")
@@ -629,7 +635,7 @@ title = "Queries and keys of width 1, values of 8 (one seed): the sum finds the 
 _ = figure.suptitle(title, x=0.02, ha="left", fontsize=10)
 assert max(abs(left - 1) for left in narrow_keys["left"]) < 0.05
 
-# %% [markdown]
+# %% [markdown] tags=["deeper"]
 # The sharpest head has two favourites, the third position and the fifth. So it finds the left neighbour for the fourth and
 # the sixth, and not for the others. The sum of all sixteen finds it for every one. **What one head looks at is not what
 # the layer does.**
@@ -644,7 +650,7 @@ assert max(abs(left - 1) for left in narrow_keys["left"]) < 0.05
 # 512 / 8 = 64.)
 
 # %% [markdown]
-# ## 9. What people get wrong
+# ## 8. What people get wrong
 #
 # **The split without the transpose.** It raises no error, and all shapes are right. Put it into the trained translator, at
 # the split, at the merge or at both, and read what it writes:
@@ -663,26 +669,8 @@ for name, changes in (("split", split_alone), ("merge", merge_alone), ("both", s
         print(f"{name:5} {right:4.0%} right", *translate(model, tokenizer, some[:2]))
 
 # %% [markdown]
-# They look like dates, and one is even correct. Would a model *trained* with the mistake learn its way around it?
-# Here are two heads on *left minus first*, split and merged by `view` alone, from five seeds:
-
-# %%
-viewed = controls["without transpose"]
-print(f"without the transpose the loss ends between {min(viewed):.2f} and {max(viewed):.2f}")
-print(f"with it, {sum(loss < 0.01 for loss in by_heads[2])} of 8 seeds end below 0.01")
-of_positions = controls["without transpose, by position"]
-print("without it, one seed, third position to eighth:", *(f"{loss:.1f}" for loss in of_positions[0]))
-assert min(viewed) > 0.5
-
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
-# Checks what follows: the loss at the six positions, in all five seeds.
-assert all(abs(a - b) < 0.03 for row in of_positions for a, b in zip(row, (0.5, 0.5, 1, 0.5, 0.5, 0.5), strict=True))
-
-# %% [markdown]
-# It learns something, and ends worse than a *single* head. Without the transpose each head gets a stretch of the
-# *text* instead of a share of the width: one holds the first four positions, the other the last four. So from the
-# fifth position on nobody sees the first: that costs a half. The fifth does not even see its left neighbour, and
-# loses all. (At the third and the fourth, which see both, training still finds only half of the task.)
+# They look like dates, and one is even correct. Where the split is wrong, each head gets a stretch of the *text* instead of
+# a share of the width, as in the numbered example of section 5.
 #
 # <details><summary>Deeper: under a causal mask, and a kinder mistake</summary>
 #
@@ -694,10 +682,33 @@ assert all(abs(a - b) < 0.03 for row in of_positions for a, b in zip(row, (0.5, 
 #
 # </details>
 
-# %% [markdown]
-# ## 10. What you have now
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: can a model learn its way around the mistake?
 #
-# You have the layer of section 5. Let us put it into the translator, in all six places and with the parameters that the
+# Here are two heads on *left minus first*, *trained* with the mistake: split and merged by `view` alone, from five seeds.
+
+# %% tags=["deeper"]
+controls = recorded("head_widths")["result"]
+viewed = controls["without transpose"]
+print(f"without the transpose the loss ends between {min(viewed):.2f} and {max(viewed):.2f}")
+print(f"with it, {sum(loss < 0.01 for loss in by_heads[2])} of 8 seeds end below 0.01")
+of_positions = controls["without transpose, by position"]
+print("without it, one seed, third position to eighth:", *(f"{loss:.1f}" for loss in of_positions[0]))
+assert min(viewed) > 0.5
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["deeper"]
+# Checks what follows: the loss at the six positions, in all five seeds.
+assert all(abs(a - b) < 0.03 for row in of_positions for a, b in zip(row, (0.5, 0.5, 1, 0.5, 0.5, 0.5), strict=True))
+
+# %% [markdown] tags=["deeper"]
+# It learns something, and ends worse than a *single* head. One head holds the first four positions, the other the last
+# four. So from the fifth position on nobody sees the first: that costs a half. The fifth does not even see its left
+# neighbour, and loses all. (At the third and the fourth, which see both, training still finds only half of the task.)
+
+# %% [markdown]
+# ## 9. What you have now
+#
+# You have the layer of section 6. Does the translator run on it? Put it in all six places, with the parameters that the
 # translator has learnt, and let it write:
 
 
@@ -741,7 +752,7 @@ with torch.no_grad():
         print(f"ours and {name:13} differ by < 0.00001; the output reaches {other.abs().max():.1f}")
 
 # %% [markdown]
-# ## 11. Check yourself
+# ## 10. Check yourself
 #
 # <details><summary>A colleague tests a new split with one token, then with one head. Both tests pass. What do they
 # show?</summary>
@@ -777,7 +788,7 @@ with torch.no_grad():
 # * $H$ heads that share the width cost the same parameters and multiply-adds for every $H$, and $H$ times the attention
 #   weights.
 # * What one head looks at is not what the layer does: the heads are summed. On *left minus first* sixteen heads of width 1
-#   did worse than four of width 4. Wider queries and keys mended that, and so did wider values.
+#   did worse than four of width 4. Wider queries and keys mended that, and so did wider values (*Deeper*, section 7).
 # * For dates the translator does not need four heads: with one wide head it gets them right, too.
 #
 # **Papers.** Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), section 3.2.2. Michel, Levy,

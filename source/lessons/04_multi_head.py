@@ -51,8 +51,8 @@ _ = torch.manual_seed(0)
 # November with weight 0.92. From below head 1 reads the comma after Sunday with 0.54 and Sunday with 0.29. All other weights
 # are below 0.1.](figures/04_multi_head_looks.svg)
 #
-# Head 3 reads the month. At the same moment head 1 reads `Sunday` and the comma after it. Each head has its own weights,
-# which sum to 1, and its own values, which it averages with them. Here are the two largest weights of all four:
+# Head 3 reads the month. At the same moment head 1 reads `Sunday` and the comma after it. Each head has its own
+# weights, which sum to 1, and its own values, which it averages with them. Here are the two largest weights of each head:
 
 # %%
 model, tokenizer = load("dates")
@@ -69,8 +69,9 @@ for h in range(4):
     print(f"head {h + 1}:  {words[first]:9}{weights[first]:.2f}   {words[second]:9}{weights[second]:.2f}")
 
 # %% [markdown]
-# Only in head 3 is `November` one of the two. Does the translator need all four? Lesson 02 *trained* translators with four
-# heads of width 16, and others with one head of width 64, five of each, for 500 steps. Look at them again
+# Only in head 3 is `November` one of the two. Does the translator need all four heads? Silencing heads, as in lesson
+# 02, does not answer that: they have learnt together. Lesson 02 also *trained* translators with four heads of
+# width 16, and others with one head of width 64, from the same five seeds, for 500 steps. Look at them again
 # (`experiments/divisor.py`):
 
 # %% jupyter={"source_hidden": true}
@@ -87,15 +88,16 @@ assert min(trained[4, "sqrt(d)"]["right"] + trained[1, "sqrt(d)"]["right"]) > 0.
 #
 # ## 2. Left minus first
 #
-# Eight positions hold eight random numbers each. The drawing shows one of the eight, and what the fifth position should say:
+# Eight positions hold eight random numbers each. The drawing shows one number of each, and what the fifth position
+# should say:
 #
 # ![Eight positions, each with one of its numbers: 0.3, 1.2, -0.5, 0.9, 0.4, -1.1, 0.7, 0.2. The fifth should say 0.6: its left
 # neighbour's 0.9, with a plus, and the first position's 0.3, with a minus. The same holds from the third position
 # on.](figures/04_multi_head_task.svg)
 #
-# From the third position on, each should output **the numbers of its left neighbour minus those of the first position**.
-# Besides its numbers, every position carries a marker that says where it stands, so that a query can ask for a place:
-# eight more numbers, all 0 but one.
+# From the third position on, each should output **the numbers of its left neighbour minus those of the first
+# position**. (At the second the two are the same.) Besides its numbers, every position carries a marker that says
+# where it stands: eight more numbers, all 0 but one. So a query can ask for a place.
 #
 # The model is a single attention layer, with nothing before or after it. Its input `x` is 16 wide, and we read the first 8
 # numbers of its output. The **loss** is their mean squared error, scaled so that answering 0 everywhere costs 1.
@@ -166,8 +168,8 @@ predict("04_multi_head.one_head", actual=where)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# The loss falls to a half and stays there. (That was one seed; section 4 has eight.) The head does half of the task and
-# gives up on the other half. The next section shows why.
+# The loss falls to a half and stays there. (That was one seed; section 4 has eight.) It looks as if the head did half
+# of the task and gave up on the other half. The next section looks into that.
 #
 # </details>
 #
@@ -181,13 +183,14 @@ predict("04_multi_head.one_head", actual=where)
 # one average, which is multiplied by one factor m, so both get the sign of m. Wanted: 0.9 with plus, 0.3 with
 # minus.](figures/04_multi_head_one.svg)
 #
-# They meet in one average, and the average goes through two linear steps, $W_V$ and the output matrix. For our number the
-# two amount to one factor $m$: the entry of their product that leads from this number to itself. So what comes out is
+# They meet in one average. Two linear steps treat both alike: $W_V$ before the average, an output matrix (see below)
+# after it. For our number these steps amount to one factor $m$: the entry of their product that leads from this
+# number to itself. So what comes out is
 #
 # $$m\,(a \cdot \text{left} + b \cdot \text{first})$$
 #
-# We want $ma = 1$ and $mb = -1$. But $ma$ and $mb$ both have the sign of $m$, so one of them is off by at least 1. The
-# numbers have variance 1, and the loss is half of the squared error:
+# We want $ma = 1$ and $mb = -1$. But $ma$ and $mb$ both have the sign of $m$, so one of them is off by at least 1.
+# The numbers are independent, with mean 0 and variance 1, and the loss is half of the squared error:
 #
 # $$\text{loss} \;\ge\; \tfrac{1}{2}\left[(ma - 1)^2 + (mb + 1)^2\right] \;\ge\; \tfrac{1}{2}$$
 #
@@ -211,7 +214,8 @@ predict("04_multi_head.one_head", actual=where)
 #
 # * The **value** of a position is its eight numbers.
 # * Its **key** is its marker: "I am position 4".
-# * Its **query** is the marker of the place it asks for. Position 5 asks one head for position 4, and the other for position 1.
+# * Its **query** is the marker of the place it asks for. Position 5 asks for position 4 in one head, and for position
+#   1 in the other.
 
 
 # %%
@@ -233,9 +237,10 @@ assert error < 1e-4
 print(f"left - first misses the target by less than 0.0001; the target reaches {target.abs().max():.1f}")
 
 # %% [markdown]
-# Solved: one head of width 16 got stuck at a half, and two of width 8 are right everywhere. The last step, $+1$ times one
-# head and $-1$ times the other, is a matrix as well. Put the outputs of the $H$ heads side by side, and multiply them by
-# the **output projection** $W_O$, which has $H \cdot \text{d\_head}$ rows. Here it is an identity matrix above a negative one:
+# Solved: one trained head of width 16 got stuck at a half, and two of width 8, written by hand, miss this target by
+# less than 0.0001. The last step, $+1$ times one head and $-1$ times the other, is a matrix as well. Put the outputs
+# of the $H$ heads side by side, and multiply them by the **output projection** $W_O$, which has
+# $H \cdot \text{d\_head}$ rows. Here it is the identity matrix $I$ above $-I$:
 
 # %%
 w_o = torch.cat((eye, -eye))  # (H * d_head, 8): the first 8 rows belong to one head, the others to the other
@@ -250,8 +255,9 @@ assert torch.allclose(side_by_side @ w_o, left @ w_o[:8] + first @ w_o[8:])
 # ## 4. Two heads, and more
 #
 # Does training find what we wrote down by hand? We train two heads of width 8 exactly as we trained the one head of width
-# 16. Each panel shows where one head looks, averaged over 200 examples (weights below 0.05 are left blank). Above it stands
-# the head's factor, the $m$ of section 3, averaged over the eight numbers. Compare the two heads' panels and factors:
+# 16. Each panel shows where a head looks, averaged over 200 examples (weights below 0.05 are left blank). Above it
+# stands the head's factor, the $m$ of section 3, averaged over the eight numbers. Compare the last two panels and
+# their factors:
 
 # %% jupyter={"source_hidden": true}
 two_heads, losses_of_two = train(n_heads=2)
@@ -276,21 +282,21 @@ minus, plus = sorted(factors[1:])
 assert ends[0] > 0.45 and ends[1] < 0.01 and abs(minus + 1) < 0.1 and abs(plus - 1) < 0.1
 
 # %% [markdown]
-# With this seed it does. (Not every seed gets there: see the dots below.) One head reads the left neighbour (a
-# diagonal) with factor $+1$, the other reads the first position (a column) with factor $-1$. The single head gave up
-# half of the task; the first panel shows which half it kept.
+# With this seed it does. (Not every seed gets there: see the end of this section.) One head reads the left neighbour
+# (a diagonal) with factor $+1$, the other reads the first position (a column) with factor $-1$. The single head gave
+# up half of the task; the first panel shows which half it kept.
 #
-# **A head passes on one average, and everything in that average gets the same factors. A second head can read something
-# else, and do something else with it.** (The task and the layer were made for the purpose. Whether the translator's
-# heads divide their work like this, we have not shown.)
+# **A head passes on one average, and a number in it gets the same factor wherever it comes from. A second head can
+# read something else, and do something else with it.** (The task and the layer were made for the purpose. Whether the
+# translator's heads divide their work like this, we have not shown.)
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: can one head find another way?
 #
-# Yes, if its weights depend on the numbers. Where there is only a *single* number at each position, that is enough. The
-# head below looks at both places almost equally, and just a little more at the larger number. Its values hold no number at
-# all, only a sign: $-1$ at the first position, $+1$ elsewhere. The difference sits in the *weights*, and a large factor
-# brings it out:
+# Yes, if its weights depend on the numbers. With only a *single* number at each position, such weights are enough.
+# The head below looks at both places almost equally, and just a little more at the larger number. Its values hold no
+# number at all, only a sign: $-1$ at the first position, $+1$ elsewhere. The difference sits in the *weights*, and a
+# large factor brings it out:
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 x, target = (tensor[0] for tensor in examples(1))
@@ -327,7 +333,8 @@ assert min(one) < 0.01 and max(one) < 0.53 and 0.46 < min(two) < 0.49 and 0.49 <
 predict("04_multi_head.many_heads")
 
 # %% [markdown]
-# This is a longer run, `experiments/two_signs.py`: eight seeds each, 400 steps. Open the figure when you have guessed.
+# The figure shows a longer run, `experiments/two_signs.py`: 400 steps, eight seeds for each number of heads. Open it
+# when you have guessed.
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 kept = recorded("two_signs")["result"]
@@ -354,20 +361,21 @@ predict("04_multi_head.many_heads", actual=many)
 # %% [markdown]
 # <details><summary>What the dots say. Open after your guess</summary>
 #
-# * **One head** stays at the bound, even at twice the width. (Dots a little below it are noise: each is a mean over
-#   2,000 random examples.)
+# * **One head** stays at the bound, even at twice the width. (Dots a little below it can be noise: each is a mean
+#   over 2,000 random examples.)
 # * **Two heads** solve the task with seven of eight seeds. With the eighth the loss stays at a half, as if there were only
 #   one head.
 # * **Four** solve it with all seeds, and **eight** get most of the way in these 400 steps.
-# * **Sixteen**, of width 1, do not. *Deeper: many heads or wide ones?* in section 7 looks into them.
+# * **Sixteen**, of width 1, do not solve it, but stay well below the bound. *Deeper: many heads or wide ones?* in
+#   section 7 looks into them.
 #
 # </details>
 #
 # ## 5. All heads in one product
 #
-# You know what a second head can add. How does a layer compute several? The translator's layer does not call its heads one
-# by one: it makes the queries of all four in one product and then cuts the result. Follow the five tokens of the drawing
-# (the layer reads 13) from top to bottom. Each head has its own colour:
+# You know what a second head can add. How does a layer compute several? The translator's cross-attention in block 2
+# does not call its heads one by one: it makes the queries of all four in one product and then cuts the result. Follow
+# the five tokens of the drawing (the layer reads 13) from top to bottom. Each head has its own colour:
 #
 # ![Five tokens, 2 0 2 6 nián, as rows of 64 numbers, drawn with the translator's own. Times W_Q they become queries in four
 # colours, 16 numbers a head, shape (13, 64). View cuts every row into four, (13, 4, 16). Transpose gives each head a matrix of
@@ -375,9 +383,9 @@ predict("04_multi_head.many_heads", actual=many)
 # the values its outputs, (4, 13, 16). The way back and W_O end in one vector for each token, (13,
 # 64).](figures/04_multi_head_cut.svg)
 #
-# What is cut is the *width*, never the text: every head has a row for every token, with its own share of the numbers. (It is
-# the queries, keys and values that are cut; every head reads all 64 numbers of `x`.) Let us fetch what the layer receives
-# and do the same step by step.
+# What is cut is the *width*, never the text: every head has a row for every token, with its own share of the numbers.
+# (It is the queries, keys and values that are cut; every head reads all 64 numbers of a token.) Let us fetch what the
+# layer receives and do the same step by step.
 
 # %%
 layer, arriving = model.decoder.blocks[1].cross_attention, []
@@ -408,8 +416,8 @@ with torch.no_grad():
 # As a rule $H \cdot \text{d\_head} = D$: the heads share the width that there is.
 #
 # **Step 2: split.** Each head must attend by itself, so the heads have to become a leading axis, like the batch.
-# `view` makes two axes of the last one, heads and features, and moves nothing in memory. `transpose(1, 2)` then swaps
-# tokens and heads. Here it is with numbered elements, for $T = 4$, $H = 3$, $\text{d\_head} = 2$:
+# `view` makes two axes of the last one, heads and features. `transpose(1, 2)` then swaps tokens and heads. Here it is
+# with numbered elements, for $T = 4$, $H = 3$, $\text{d\_head} = 2$:
 
 # %%
 numbered = torch.arange(24).view(1, 4, 6)  # (B, T, D): the first token holds 0 to 5, the second 6 to 11
@@ -420,11 +428,11 @@ print("the second head: ", split_up[0, 1].tolist())  # its share of each of four
 print("by view alone:   ", numbered.view(1, 3, 4, 2)[0, 1].tolist())
 
 # %% [markdown]
-# Why not `view(B, H, T, d_head)` at once, without a transpose? It runs, and the shape is the same. But as the last line shows,
-# it gives this head four pieces of only two tokens, instead of one piece of each of the four.
+# Why not `view(B, H, T, d_head)` at once, without a transpose? It runs, and the shape is the same. But as the last
+# line shows, it gives the second head four pieces of only two tokens, instead of one piece of each of the four.
 #
-# Would a test notice? Not where both ways agree on *every* number. When do they: when $T = H$, when $T = 1$ or $H = 1$, or
-# never? Run the cell, and click your guess.
+# Would a test notice? Not where both ways agree on *every* number. When do they agree: when $T = H$, when $T = 1$ or
+# $H = 1$, or never? Run the cell, and click your guess.
 
 # %%
 predict("04_multi_head.agree")
@@ -475,7 +483,7 @@ explorer
 # | name | shape | here | meaning |
 # |---|---|---|---|
 # | `q` | $(B, H, T, \text{d\_head})$ | `(1, 4, 13, 16)` | each head's share of the queries |
-# | `k`, `v` | $(B, H, S, \text{d\_head})$ | `(1, 4, 10, 16)` | its share of keys and values; in self-attention $S = T$ |
+# | `k`, `v` | $(B, H, S, \text{d\_head})$ | `(1, 4, 10, 16)` | its share of keys and values; $S$ tokens (self-attention: $T$) |
 # | `scores`, `weights` | $(B, H, T, S)$ | `(1, 4, 13, 10)` | each head's own weights |
 # | `output` | $(B, H, T, \text{d\_head})$ | `(1, 4, 13, 16)` | each head's weighted averages |
 # | merged | $(B, T, H \cdot \text{d\_head})$ | `(1, 13, 64)` | side by side again, ready for $W_O$ |
@@ -515,8 +523,8 @@ print("our output and the translator's own differ by less than 0.00001")
 # ## 6. The module
 #
 # Four linear layers, a split, attention, a merge: that is all of it. (After `super().__init__()` an `nn.Module` knows
-# the parameters of all its layers, and calling it runs its `forward`.) As a formula (Vaswani et al., 2017, section
-# 3.2.2):
+# the parameters of all its layers, and calling it runs its `forward`.) As a formula, for self-attention and without
+# biases (after Vaswani et al., 2017, section 3.2.2):
 #
 # $$\text{MultiHead}(x) = [\text{head}_1, \ldots, \text{head}_H]\, W_O, \qquad
 # \text{head}_h = \text{Attention}(x W_Q^h,\; x W_K^h,\; x W_V^h)$$
@@ -540,8 +548,8 @@ class MultiHead(nn.Module):
 # %% [markdown]
 # ## 7. What heads cost
 #
-# Some texts draw $H$ heads as $H$ layers in parallel, as if eight heads cost eight times as much. Do they? Let us count
-# three things, for a layer of width 512 on 128 tokens:
+# Some texts draw $H$ heads as $H$ layers in parallel, as if eight heads cost eight times as much. Do they? Let us
+# count three things, for a layer of width 512, without biases, on 128 tokens:
 #
 # * its **parameters**, the numbers that training changes;
 # * its multiply-adds, the multiplications in all products of matrices, each with the addition that follows it;
@@ -571,7 +579,7 @@ for n_heads in (1, 2, 4, 8):
 
 # %% [markdown]
 # More heads cost no more parameters and no more multiply-adds: eight heads of width 64 take as many as one of width
-# 512, cut up differently. What grows is the number of attention weights, and of exponentials in the softmax.
+# 512. What grows is the number of attention weights, and of exponentials in the softmax.
 #
 # <details><summary>Deeper: heads that share their keys</summary>
 #
@@ -593,8 +601,9 @@ for n_heads in (1, 2, 4, 8):
 # Such a head can point at two places and no more, so it cannot follow the left neighbour through all six queries.
 #
 # Are such looks useless, then? Let us widen one thing at a time, first the queries and keys, then the values. Five
-# seeds each (`experiments/head_widths.py`). A layer's "sharpest look" is the most weight that any of its heads puts
-# on the left neighbour, averaged over the queries. (We come to the last two rows below the figure.)
+# seeds each (`experiments/head_widths.py`). Average each head's weight on the left neighbour over the queries: the
+# largest of these averages is the layer's "sharpest look". (We come to the last two rows of the table after the
+# figure.)
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 controls = recorded("head_widths")["result"]
@@ -612,10 +621,10 @@ for name, losses in {"width 1, only two of the numbers wanted": of_two, "64 head
     print(f"{name:56}{min(losses):.2f} to {max(losses):.2f}")
 
 # %% [markdown] tags=["deeper"]
-# Sharper looks solve the task. But so do wider values, and no head looks to the left more sharply than before! How
-# can heads with two favourites each *find* six left neighbours? Look into a layer of the third row. On the left is
-# its sharpest head. On the right is what all sixteen make of the first of the eight numbers: each head's weights
-# times its factor, summed by $W_O$.
+# Wider queries and keys solve the task, with sharper looks. But so do wider values, and there no head looks to the
+# left more sharply than before! (Both layers have more parameters, too.) How can heads with two favourites each
+# *find* six left neighbours? Look into a layer of the third row. On the left is its sharpest head. On the right is
+# what all sixteen make of the first of the eight numbers: each head's weights times its factor, summed by $W_O$.
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 narrow_keys = rows[1, 8]
@@ -636,18 +645,18 @@ _ = figure.suptitle(title, x=0.02, ha="left", fontsize=10)
 assert max(abs(left - 1) for left in narrow_keys["left"]) < 0.05
 
 # %% [markdown] tags=["deeper"]
-# The sharpest head has two favourites, the third position and the fifth. So it finds the left neighbour for the fourth and
-# the sixth, and not for the others. The sum of all sixteen finds it for every one. **What one head looks at is not what
-# the layer does.**
+# In this layer the sharpest head has two favourites, the third position and the fifth. So it finds the left neighbour
+# for the fourth and the sixth, and not for the others. The sum of all sixteen finds it for every one. **What one head
+# looks at is not what the layer does.**
 #
-# And why wider *values*? With values of width 8 every head passes on all eight numbers, so each number can use all
-# sixteen looks. With values of width 1 a head passes on a single mixture of them, and the eight numbers must share
-# the sixteen heads. With sharp looks, as in the second row, that is enough: two heads for each number. With looks of
-# two favourites it is not. Two controls fit that (the last two rows of the table): sixteen heads of width 1 are
-# enough if only two of the numbers are wanted, and 64 of them are enough for all eight.
+# And why do wider *values* help? With values of width 8 every head can pass on all eight numbers, so each number can
+# use all sixteen looks. With values of width 1 a head passes on a single mixture of them, and the eight numbers must
+# share the sixteen heads. With sharp looks, as in the second row, that is enough: two heads for each number. With
+# looks of two favourites it is not. Two controls fit that (the last two rows of the table): sixteen heads of width 1
+# are enough if only two of the numbers are wanted, and 64 of them are enough for all eight.
 #
-# (Language models, too, gained from heads wider than $D / H$, Bhojanapalli et al., 2020. The model of 2017 keeps to $D / H$:
-# 512 / 8 = 64.)
+# (Language models, too, gained from heads wider than $D / H$, Bhojanapalli et al., 2020. The first Transformer
+# (Vaswani et al., 2017) keeps to $D / H$: 512 / 8 = 64.)
 
 # %% [markdown]
 # ## 8. What people get wrong
@@ -669,8 +678,9 @@ for name, changes in (("split", split_alone), ("merge", merge_alone), ("both", s
         print(f"{name:5} {right:4.0%} right", *translate(model, tokenizer, some[:2]))
 
 # %% [markdown]
-# They look like dates, and one is even correct. Where the split is wrong, each head gets a stretch of the *text* instead of
-# a share of the width, as in the numbered example of section 5.
+# The six broken outputs look like dates, and one is even correct. Where the split is wrong, each head gets a stretch
+# of the *text* instead of a share of the width, as in the numbered example of section 5. *Trained* with the mistake
+# on *left minus first*, two heads end worse than one (*Deeper*, below).
 #
 # <details><summary>Deeper: under a causal mask, and a kinder mistake</summary>
 #
@@ -683,7 +693,7 @@ for name, changes in (("split", split_alone), ("merge", merge_alone), ("both", s
 # </details>
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
-# ### Deeper: can a model learn its way around the mistake?
+# ### Deeper: can training get around the mistake?
 #
 # Here are two heads on *left minus first*, *trained* with the mistake: split and merged by `view` alone, from five seeds.
 
@@ -701,15 +711,16 @@ assert min(viewed) > 0.5
 assert all(abs(a - b) < 0.03 for row in of_positions for a, b in zip(row, (0.5, 0.5, 1, 0.5, 0.5, 0.5), strict=True))
 
 # %% [markdown] tags=["deeper"]
-# It learns something, and ends worse than a *single* head. One head holds the first four positions, the other the last
-# four. So from the fifth position on nobody sees the first: that costs a half. The fifth does not even see its left
-# neighbour, and loses all. (At the third and the fourth, which see both, training still finds only half of the task.)
+# Not here: the layer learns something, and ends worse than a *single* head. One head holds the first four positions,
+# the other the last four. So from the fifth position on nobody sees the first: that costs a half. The fifth does not
+# even see its left neighbour, and loses all. (At the third and the fourth, which see both, training still finds only
+# half of the task.)
 
 # %% [markdown]
 # ## 9. What you have now
 #
-# You have the layer of section 6. Does the translator run on it? Put it in all six places, with the parameters that the
-# translator has learnt, and let it write:
+# You have the layer of section 6. Does the translator run on it? Put the layer in all six places, with the learnt
+# parameters, and let the translator write:
 
 
 # %% jupyter={"source_hidden": true}
@@ -787,9 +798,9 @@ with torch.no_grad():
 #   `transpose(1, 2)`; merge is the way back. $W_O$ sums the heads: each has its own rows of it.
 # * $H$ heads that share the width cost the same parameters and multiply-adds for every $H$, and $H$ times the attention
 #   weights.
-# * What one head looks at is not what the layer does: the heads are summed. On *left minus first* sixteen heads of width 1
-#   did worse than four of width 4. Wider queries and keys mended that, and so did wider values (*Deeper*, section 7).
-# * For dates the translator does not need four heads: with one wide head it gets them right, too.
+# * More heads are not always better: on *left minus first* sixteen heads of width 1 did worse than four of width 4.
+#   (What mended that: *Deeper*, section 7.)
+# * For dates four heads are not needed: translators with one wide head got nearly all of them right, too.
 #
 # **Papers.** Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), section 3.2.2. Michel, Levy,
 # Neubig (2019), [arXiv:1905.10650](https://arxiv.org/abs/1905.10650): how many heads a trained model can lose. Bhojanapalli

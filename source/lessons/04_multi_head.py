@@ -366,7 +366,7 @@ predict("04_multi_head.many_heads", actual=many)
 # * **Two heads** solve the task with seven of eight seeds. With the eighth the loss stays at a half, as if there were only
 #   one head.
 # * **Four** solve it with all seeds, and **eight** get most of the way in these 400 steps.
-# * **Sixteen**, of width 1, do not solve it, but stay well below the bound. *Deeper: many heads or wide ones?* in
+# * **Sixteen**, of width 1, do not solve it, but end well below the bound. *Deeper: many heads or wide ones?* in
 #   section 7 looks into them.
 #
 # </details>
@@ -621,8 +621,8 @@ for name, losses in {"width 1, only two of the numbers wanted": of_two, "64 head
     print(f"{name:56}{min(losses):.2f} to {max(losses):.2f}")
 
 # %% [markdown] tags=["deeper"]
-# Wider queries and keys solve the task, with sharper looks. But so do wider values, and there no head looks to the
-# left more sharply than before! (Both layers have more parameters, too.) How can heads with two favourites each
+# Wider queries and keys solve the task, with sharper looks. But so do wider values, and there the sharpest look is no
+# sharper than before! (Both layers have more parameters, too.) How can heads with two favourites each
 # *find* six left neighbours? Look into a layer of the third row. On the left is its sharpest head. On the right is
 # what all sixteen make of the first of the eight numbers: each head's weights times its factor, summed by $W_O$.
 

@@ -9,17 +9,16 @@
 #
 # While the translator learns, it reads the correct translation, and not what it would have written itself (this is called
 # **teacher forcing**). It gets all of it at once, and at every token it is asked for the next one. But the next one stands
-# right there, one place further on. Something must keep the model from looking. That is a **mask**: a table that says which
-# token may look at which.
+# right there, one place further on. A **mask** keeps the model from looking: a table that says which token may look at
+# which. In this lesson you build two masks, and train a model that *may* look, to see what becomes of it.
 #
-# In this lesson you build the two masks of the drawing. You also train a model that *may* look, to see what becomes of it.
 # You will be able to
 #
 # * hide tokens from attention, and say what becomes of the other weights;
 # * test whether a model sees the future, without reading its code;
 # * make masks for texts of different lengths, and for a model that writes.
 #
-# About 55 minutes. It builds on [lesson 02](02_attention.ipynb); [lesson 01](01_toolkit.ipynb) says what a loss is.
+# About 50 minutes. It builds on [lesson 02](02_attention.ipynb); [lesson 01](01_toolkit.ipynb) says what a loss is.
 
 # %%
 import math
@@ -47,18 +46,22 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 1. Break it
 #
-# The **causal mask** hides from each Chinese token the tokens that come after it. The **padding mask** hides **padding**: the
-# texts of a batch form one tensor, so the shorter ones are filled up with `[PAD]` to the length of the longest, and nobody
-# should read that.
+# How much does the translator need its two masks? The **causal mask** hides from each Chinese token the tokens that come
+# after it. The **padding mask** hides **padding**: the texts of a batch form one tensor, so the shorter ones are filled up
+# with `[PAD]` to the length of the longest.
 #
-# We take away one mask at a time, without any new training, and let the model translate 300 dates that it has never seen,
-# all of them in one batch. Before each token it computes everything anew. You have met one of the two results: without its
-# causal mask the translator of [lesson 00](00_start_here.ipynb) got about a quarter of the dates wrong. Which mask does it
-# miss more? Run the two cells, and click your guess.
+# We take away one mask at a time, without any new training, and let the model translate 300 unseen dates in one batch.
+# Before each token it computes everything anew. One result you know: without its causal mask the translator of
+# [lesson 00](00_start_here.ipynb) got about a quarter of the dates wrong. Which mask does it miss more? Run the two cells,
+# and click your guess.
 
 # %%
 model, tokenizer = load("dates")
 held_out = dates.held_out_pairs(300)
+
+
+def text(ids):
+    return "".join(tokenizer.tokens(ids.tolist()))
 
 
 def ignoring(q, k, v, mask):
@@ -102,14 +105,19 @@ predict("03_masks.break_mask", actual=missed)
 #
 # </details>
 #
-# The second bar and the third are the riddle of lesson 00: the same model, without the same mask. But in the third the
-# program keeps what it has computed for the tokens already written, and the dates come out right. Section 6 solves the
-# riddle. By then you will have all the clues.
+# The second bar and the third are the riddle of lesson 00: both lack the causal mask. But in the third the program keeps
+# what it has computed for the tokens already written, and the dates come out right. Section 6 solves it.
 #
-# So far the model was writing. While it *learns*, it has the whole correct translation in front of it. Let it read that
-# now, with the causal mask and without, and compare its answers.
+# This model was trained with the future hidden. Why? Would a model that may see everything from the start not learn more?
+# Section 4 tries it.
 
-# %%
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: and while it reads the correct translation?
+#
+# So far the model was writing. While it learns, it has the whole correct translation in front of it. Let it read that
+# now, with the causal mask and without.
+
+# %% tags=["deeper"]
 source, source_mask = tokenizer.batch([pair.source for pair in held_out])
 # bos and eos: with the tokens that begin and end a text
 target, target_mask = tokenizer.batch([pair.target for pair in held_out], bos=True, eos=True)
@@ -123,11 +131,7 @@ def read_whole():
     return guesses, token_accuracy(guesses, target[:, 1:], target_mask[:, 1:])
 
 
-def text(ids):
-    return "".join(tokenizer.tokens(ids.tolist()))
-
-
-# %%
+# %% tags=["deeper"]
 masked, share_masked = read_whole()
 with switch_off(model, "causal mask"):
     unmasked, share_unmasked = read_whole()
@@ -138,20 +142,19 @@ print("without the causal mask  ", text(unmasked[0][real]))
 print(f"next tokens right, of all dates: with the mask {share_masked:.1%}, without ≈ {share_unmasked:.0%}")
 assert share_masked > 0.99 and abs(share_unmasked - 0.455) < 0.03
 
+# %% [markdown] tags=["deeper"]
+# Now each answer stands in plain sight, one place to the right, and the model does *worse*: it ends this text before it has
+# begun. It was trained with the future hidden.
+
 # %% [markdown]
-# Now each answer stands in plain sight, one place to the right, and the model does *worse*: it ends the text before it has
-# begun. It was trained with the future hidden, and seeing it now only disturbs it.
-#
-# Then why was it trained that way? Would a model that may see everything from the start not learn more?
-#
 # ## 2. A mask removes keys from the list
 #
-# First the tool. In lesson 02 a head looked for the month, and these were its scores for the first five English tokens.
-# Suppose that it must not see `November`. What should its weights be? Those of attention over a list in which `November`
-# does not occur. That is the whole definition.
+# First the tool: how does one hide a token? In lesson 02 a head looked for the month, and these were its scores for the
+# first five English tokens. Suppose that it must not see `November`. Then its weights should be those of attention over a
+# list without `November`. That is the whole definition.
 #
-# How do we get there without making a new list for every query? Two ideas come to mind: set the score to 0, or set the
-# weight to 0.
+# To do this without a new list for every query, two ideas come to mind: set the score to 0, or set the weight to 0.
+# Compare each with the last row:
 
 # %%
 words = ["Sunday", ",", "November", "2", "2"]
@@ -169,8 +172,7 @@ for name, row in {"": [*words, "sum"], **table}.items():
     print(f"{name:15}", *(f"{cell:>{width}}" for cell, width in zip(row, (6, 5, 9, 5, 5, 5), strict=True)))
 
 # %% [markdown]
-# * **A score of 0** is a score like any other, since $e^0 = 1$: `November` is still read. (If all the other scores were
-#   negative, it would be read most of all.)
+# * **A score of 0** is a score like any other, since $e^0 = 1$: `November` is still read.
 # * **A weight of 0** comes too late: `November` is gone, but it has already taken its share of the sum in the denominator,
 #   and 0.06 is left for all the others.
 #
@@ -184,20 +186,21 @@ assert torch.allclose(masked_scores.softmax(dim=0)[~hidden], ways["not in the li
 
 # %% [markdown]
 # $e^{-\infty} = 0$, in the numerator *and* in the denominator. So masking means: **write $-\infty$ before the softmax.** The
-# table that says where, with a row for each of $T$ queries and a column for each of $S$ keys, is the mask. In this course it is
-# `True` where looking is *allowed*. (Some of torch's classes have it the other way round: section 9.)
+# mask says where. It has a row for each of $T$ queries and a column for each of $S$ keys, and in this course it is `True`
+# where looking is *allowed*. (Some of torch's classes have it the other way round: section 9.)
 #
 # ## 3. Many texts in one pass
 #
-# A **language model** guesses each token from those before it. To learn this from `2026年1...` it has to be asked six times:
-# what comes first, what after `2`, what after `20`, and so on. The obvious way is to run it on six texts, each a little longer
-# than the last. The causal mask makes them the six rows of one:
+# Which keys should be hidden from a model that learns to write? A **language model** guesses each token from those
+# before it. To learn this from `2026年1...` it has to be asked six times: what comes first, what after `2`, what after
+# `20`, and so on. One could run it on six texts, each a little longer than the last. The causal mask makes them the six
+# rows of one:
 #
 # ![Six queries in rows, six keys in columns: begin, 2, 0, 2, 6, nián. Query 1 sees only begin and must guess 2. Query 2 sees
 # begin and 2 and must guess 0. Each query sees one key more; query 6 sees all six and must guess the 1 of the month. What lies
 # to the right of a query is grey.](figures/03_masks_beginnings.svg)
 #
-# Query $i$ sees keys $1$ to $i$: six texts in one pass. Here is the mask as a loop and as a matrix (Python counts from 0):
+# Query $i$ sees keys $1$ to $i$. Here is the mask as a loop and as a matrix (Python counts from 0):
 
 # %%
 T = 13
@@ -210,13 +213,32 @@ assert torch.equal(allowed, torch.ones(T, T).tril().bool())  # tril: the lower t
 assert torch.equal(allowed, causal_mask(T))  # the package's
 
 # %% [markdown]
-# Here it is at work, in a head of the translator's own decoder. We fetch its queries and keys as in lesson 02, mask
-# the scores ourselves, and compare. (In the picture a row is named after the token that has just been read, and
-# weights below 0.05 are not written.)
+# Is one pass really as good as many? We ask the whole translator for its scores of the next token: once with the whole
+# text in one pass, and once with the thirteen beginnings, one pass each.
 
 # %%
 english, _ = tokenizer.batch(["Sunday, November 22, 2026"])
 chinese, _ = tokenizer.batch(["2026年11月22日星期日"], bos=True)  # (1, 13)
+with torch.no_grad():
+    one_pass = model(english, chinese)[0]  # (13, 55): a score for each token
+    passes = torch.stack([model(english, chinese[:, : t + 1])[0, -1] for t in range(T)])
+difference = (one_pass - passes).abs().max()
+assert difference < 1e-4
+print(f"scores up to {one_pass.abs().max():.0f}; the two differ by less than 0.0001")
+
+# %% [markdown]
+# **One pass gives as many predictions as there are tokens, each the same as if the text ended there.** So a Transformer
+# learns from every token of a text at once. The next token stands in the text, but the query that is asked for it cannot
+# see it.
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: the mask in a head of the translator
+#
+# We fetch the queries and keys of a head of its decoder as in lesson 02, mask the scores ourselves, and compare. In the
+# picture look to the right of the diagonal. (A row is named after the token that has just been read, and weights
+# below 0.05 are not written.)
+
+# %% tags=["deeper"]
 with record_heads(model) as heads, torch.no_grad():
     model(english, chinese)
 seen = heads["decoder"][0]  # the decoder's self-attention in block 1; we take the first of its four heads
@@ -226,7 +248,7 @@ difference = (weights - seen.weights[0]).abs().max()
 assert difference < 1e-5
 print("the model's weights and ours differ by less than 0.00001")
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 names = ["begin", "2", "0", "2", "6", "nián", "1", "1", "yuè", "2", "2", "rì", "xīngqīrì"]
 ax = plt.subplots(figsize=(6.4, 5.4))[1]
 plots.matrix(ax, weights, names, names, row_name="query: has just been read", column_name="key")
@@ -235,37 +257,17 @@ ax.imshow(torch.where(allowed, torch.nan, 1.0), cmap="Greys", vmin=0, vmax=4)
 _ = ax.set_title("Block 1, head 1 of the decoder: nothing right of\nthe diagonal, where keys are hidden (grey)")
 
 # %% [markdown]
-# Is one pass really as good as many? Ask the whole translator, both blocks of it, for its scores of the next token:
-# once with the whole text in one pass, and once with the thirteen beginnings, one pass each.
-
-# %%
-with torch.no_grad():
-    one_pass = model(english, chinese)[0]  # (13, 55): a score for each token
-    passes = torch.stack([model(english, chinese[:, : t + 1])[0, -1] for t in range(T)])
-difference = (one_pass - passes).abs().max()
-assert difference < 1e-4
-print(f"scores up to {one_pass.abs().max():.0f}; the two differ by less than 0.0001")
-
-# %% [markdown]
-# **One pass gives as many predictions as there are tokens, each the same as if the text ended there.** That is how a
-# Transformer learns from every token of a text at once.
-#
 # ## 4. And if it is not hidden?
 #
-# Let us try. We train two small language models on Chinese dates, character by character. Size, data, their order and
-# the parameters at the start are the same: both runs have the same seed. One has its causal mask, the other has none.
+# Does a model learn more when it may see everything? We train two small language models on Chinese dates, character by
+# character. Size, data, their order and the parameters at the start are the same. One has its causal mask, the other has
+# none.
 #
-# Before we look, think about what is possible. The texts are 3,000 different days, drawn at random from 200 years, and a
-# third of them, again at random, name the weekday. Nobody can know which text comes. So even a perfect reader must guess,
-# and pays for it:
-#
-# | what the reader knows | what it must still guess | nats a text |
-# |---|---|---|
-# | what a date is, and the calendar | which day of 200 years (73,049 days), and whether a weekday follows | $\ln 73049 + 0.64$ |
-# | all 3,000 texts by heart | which of them comes | $\ln 3000$ |
-#
-# (0.64 is the mean loss of guessing with 1/3 and 2/3 whether a weekday follows.) Shared out among the characters of a
-# text:
+# How low can their loss go? Recall [lesson 01](01_toolkit.ipynb): nobody can know which of 73,049 days comes, and that costs
+# $\ln 73049$ nats a text. One who knows all texts by heart must still guess which of them comes: for our 3,000 texts,
+# $\ln 3000$. This time a third of the texts, at random, name the weekday. One who knows the calendar can compute it, and
+# must only guess *whether* it follows. (Guessing with 1/3 and 2/3 costs 0.64 nats more.) Shared out among the characters
+# of a text:
 
 # %%
 texts = [pair.target for pair in dates.training_pairs(3000)]
@@ -279,7 +281,7 @@ for words, cost in nats.items():
 any_day, by_heart = (cost / length for cost in nats.values())
 
 # %% [markdown]
-# And this is what they reach (`experiments/causal_leak.py`: 300 steps, five seeds each):
+# Where do the losses of the two models end, compared with these two bounds? (`experiments/causal_leak.py`: five seeds each.)
 
 # %% jupyter={"source_hidden": true}
 record = recorded("causal_leak")["result"]
@@ -343,9 +345,8 @@ assert repeats == {"with the mask": (2, 3), "without": (62, 96)}  # what the tex
 # For the model without one there is nothing where the answer used to stand.](figures/03_masks_writing.svg)
 #
 # If a model can somehow read what it is asked to predict, that is a **leak**. Is that what happens here? We train two
-# such models ourselves, for 120 steps instead of 300, which is enough for all that follows. Then we exchange the
-# third or the fourth digit of the year for another. (The first two are 19 or 20 in all our dates.) Does the guess at
-# the place before it become the new digit?
+# such models ourselves, for 120 steps instead of 300. Then we exchange the third or the fourth digit of the year for
+# another. (The first two are 19 or 20 in all our dates.) Does the guess at the place before it become the new digit?
 
 # %%
 leak = experiment("causal_leak")
@@ -380,7 +381,7 @@ assert leaky_follows > 0.75
 # Without the mask it does, nine times out of ten: the model copies. With the mask it hits the new digit about as
 # often as chance would, one time in ten.
 #
-# The loss had told us before any test: **a loss that is too good to be true is the first symptom of a leak.**
+# The loss had warned us: **a loss that is too good to be true is the first symptom of a leak.**
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: does it guess where it cannot read?
@@ -424,11 +425,12 @@ assert abs(honest_ends - 0.56) < 0.04
 # %% [markdown]
 # ## 5. Find a leak: perturb the future
 #
-# Here we knew how low an honest loss can be. Mostly nobody knows, and a leak raises no error. But there is a test
-# that asks only for inputs and outputs, the **perturbation test**: change token $j$, and see which outputs change. If
-# an output *before* $j$ moves, something came back from the future. In a **causal** model none ever does. (Call
-# `model.eval()` first: some parts of a model act at random while it trains. And try several texts: one may happen not
-# to show the leak.) With twelve tokens there are 66 pairs of an output and a later token:
+# Here we knew how low an honest loss can be. Mostly nobody knows, and a leak raises no error. How do we find one all the
+# same? The **perturbation test** asks only for inputs and outputs: change token $j$, and see which outputs change. If an
+# output *before* $j$ moves, something came back from the future. In a **causal** model none ever does. (Call `model.eval()`
+# first: some parts of a model act at random while it trains. And try several texts: one may happen not to show the leak.)
+#
+# Twelve tokens make 66 pairs of an output and a later token. In the picture they lie to the right of the diagonal:
 
 # %%
 ids = leak.rows(["2026年11月22日"])[0]  # (1, T)
@@ -462,12 +464,16 @@ for ax, (name, network, causal) in zip(axes, (("With", honest, True), ("Without"
 _ = ax.figure.colorbar(image, ax=axes, shrink=0.8, label="change of the scores (log scale)")
 
 # %% [markdown]
-# Below the diagonal both models move, and nothing is wrong with that: later outputs should read earlier tokens.
-#
-# Could we not simply look at the weights, and see whether any lies to the right of the diagonal? Take the second idea of
-# section 2: softmax first, then weights of 0 for the future. We change the last key, and look at the first output:
+# With the mask none of them moves, without it all do. (Below the diagonal both models move, as they should: later outputs
+# read earlier tokens.) We have found the leak without reading any code.
 
-# %%
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: is it not enough to look at the weights?
+#
+# Could we not see whether any weight lies to the right of the diagonal? Take the second idea of section 2: softmax first,
+# then weights of 0 for the future. We change the last key, and look at the first output:
+
+# %% tags=["deeper"]
 q, k, v = torch.randn(6, 8), torch.randn(6, 8), torch.randn(6, 8)
 pushed = k.clone()
 pushed[-1] += 1.0  # change the last key
@@ -482,58 +488,26 @@ for name, late in (("-inf before the softmax", False), ("0 after the softmax", T
     moved = (outputs[1] - outputs[0])[0].norm() / outputs[0][0].norm()
     print(f"{name:26}{weights.triu(1).sum():13.2f}{moved:16.1%}")
 
-# %% [markdown]
+# %% [markdown] tags=["deeper"]
 # No weight lies on the future. But the last key still has its share in the denominator, and through it changes the
 # first output. So test *outputs*, not where the weights lie.
-#
+
+# %% [markdown]
 # ## 6. What the mask gives back: the cache
 #
-# A model that writes a hundred tokens seems to need the whole text again for each of them. It does not. Thanks to the causal
-# mask, no token that is already there looks at a new one. So nothing about it can change: not its vector in any block, not
-# its key, not its value. They can be computed once and kept. That is the **KV cache**. With it only the newest token asks: for
+# Must a model that writes a hundred tokens read the whole text again for each of them? No. Thanks to the causal mask, no
+# token that is already there looks at a new one. So nothing about it can change: not its vector in any block, not its
+# key, not its value. They can be computed once and kept. That is the **KV cache**. With it only the newest token asks: for
 # the thirteen tokens of our date that makes 13 queries instead of 1 + 2 + ... + 13 = 91.
 #
 # ![Two tables of seven tokens, the last one new. With the mask: a triangle; the new token adds one row, and no old row reads it,
 # so none changes. Without: the table is full; every old row reads the new token, so everything must be computed
 # again.](figures/03_masks_cache.svg)
 #
-# Let us test it. We give our two models eight tokens, then a ninth, and see by how much the keys of the first eight change.
-
-
-# %% jupyter={"source_hidden": true}
-@torch.no_grad()
-def keys_of(network, ids, block):
-    seen = {}
-    layer = network.decoder.blocks[block].attention.w_k
-    handle = layer.register_forward_hook(lambda module, inputs, keys: seen.update(keys=keys[0]))
-    network(ids)
-    handle.remove()
-    return seen["keys"]
-
-
-def change(network, block):
-    """By how much the keys of eight tokens change when a ninth comes, relative to their size."""
-    old, new = (keys_of(network, ids[:, :n], block)[:8] for n in (8, 9))
-    return ((new - old).norm() / old.norm()).item()
-
-
-# %% jupyter={"source_hidden": true}
-with_mask = [change(honest, block) for block in (0, 1)]
-with leak.mask_of(leaky, causal=False):
-    without = [change(leaky, block) for block in (0, 1)]
-print("the old keys change by   in block 1   in block 2")
-print(f"with the mask            {with_mask[0]:<13.0%}{with_mask[1]:.0%}")
-print(f"without                  {without[0]:<11.0%}≈ {without[1]:.0%}")
-assert max(*with_mask, without[0]) < 1e-5 and abs(without[1] - 0.12) < 0.08
-
-# %% [markdown]
-# In block 1 a key depends on its own token and its place alone, mask or no mask. From block 2 on it depends on everything that
-# its token has read, and there the mask makes the difference.
-#
 # **The riddle of section 1.** The translator had lost its causal mask, and yet with a cache its dates came out right. Why?
 #
-# * **With a cache** an old token is never asked again. It read what stood before it when it was new, and that is kept. So the
-#   cache itself hides the future, and nothing is left for the mask to do.
+# * **With a cache** an old token is never asked again. It read what stood before it when it was new, and that is kept. So
+#   the cache itself hides the future.
 # * **Without a cache** the old tokens are computed again. Each now reads those after it, and comes out of block 1 as something
 #   else. In block 2 the newest token reads *them*.
 #
@@ -556,7 +530,7 @@ assert abs(shares["both"] - 0.73) < 0.04
 assert kept > 0.98
 
 # %% [markdown]
-# And so it is. The riddle is solved.
+# And so it is: in block 2 alone the mask is not missed.
 #
 # When only the newest tokens ask, what does the mask look like? Here are the rows of the three newest of six tokens:
 
@@ -599,10 +573,48 @@ predict("03_masks.top_left", actual="all right" if share > 0.9 else "none right"
 # written, it knows just the newest token and its place.
 #
 # </details>
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: do the old keys stay as they are?
 #
+# We give our two models of section 4 eight tokens, then a ninth, and see by how much the keys of the first eight change.
+
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
+@torch.no_grad()
+def keys_of(network, ids, block):
+    seen = {}
+    layer = network.decoder.blocks[block].attention.w_k
+    handle = layer.register_forward_hook(lambda module, inputs, keys: seen.update(keys=keys[0]))
+    network(ids)
+    handle.remove()
+    return seen["keys"]
+
+
+def change(network, block):
+    """By how much the keys of eight tokens change when a ninth comes, relative to their size."""
+    old, new = (keys_of(network, ids[:, :n], block)[:8] for n in (8, 9))
+    return ((new - old).norm() / old.norm()).item()
+
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
+with_mask = [change(honest, block) for block in (0, 1)]
+with leak.mask_of(leaky, causal=False):
+    without = [change(leaky, block) for block in (0, 1)]
+print("the old keys change by   in block 1   in block 2")
+print(f"with the mask            {with_mask[0]:<13.0%}{with_mask[1]:.0%}")
+print(f"without                  {without[0]:<11.0%}≈ {without[1]:.0%}")
+assert max(*with_mask, without[0]) < 1e-5 and abs(without[1] - 0.12) < 0.08
+
+# %% [markdown] tags=["deeper"]
+# In block 1 a key depends on its own token and its place alone, mask or no mask. From block 2 on it depends on everything that
+# its token has read, and there the mask makes the difference.
+
+# %% [markdown]
 # ## 7. Padding in a batch
 #
-# Now the other mask. The tokenizer gives the tokens of a batch, and with them a table of which ones are real:
+# Now the other mask: how does a date stay the same, whatever stands next to it? The tokenizer gives the tokens of a batch,
+# and with them a table of which ones are real:
 
 # %%
 short, long = "May 3, 1931", "Wednesday, September 23, 2026"
@@ -617,7 +629,7 @@ print(real.int().numpy())
 # shape `(B, H, T, S)`, for `B` texts and `H` heads ([lesson 04](04_multi_head.ipynb)). So the mask `(B, S)` gets two axes of
 # size 1 in the middle, and broadcasting does the rest. Rows stay open: what padding asks is computed, and nobody reads it.
 #
-# The right test is again a perturbation: the same date, alone and next to a longer one.
+# The test is again a perturbation: the same date, alone and next to a longer one.
 
 # %%
 n = alone.shape[1]
@@ -631,9 +643,11 @@ print(f"mask ignored: by up to ≈ {(by_itself - unmasked).abs().max():.1f}")
 assert (by_itself - beside).abs().max() < 1e-4 and abs((by_itself - unmasked).abs().max() - 2) < 1
 
 # %% [markdown]
+# With the mask the longer neighbour does not matter.
+#
 # A decoder in a batch needs both masks at once: a key must be real *and* must not lie in the future. When a model is to
-# continue several texts of different lengths, they are padded on the *left*, so that all of them end at the same place. Here
-# is the mask of a text of two tokens in a batch of length four:
+# continue several texts of different lengths, they are padded on the *left*, so that all of them end at the same place.
+# Here is the mask of a text of two tokens in a batch of length four:
 
 # %%
 real_tokens = torch.tensor([False, False, True, True])
@@ -647,9 +661,9 @@ nothing = torch.full((3,), -math.inf).softmax(dim=0)
 print(nothing.tolist(), "   multiplied by 0:", (0 * nothing).tolist())
 
 # %% [markdown]
-# It is 0/0, **NaN** ("not a number"), and NaN is infectious. In the next block this token is a key that nobody may read. Its
-# weight is 0, but 0 times NaN is NaN, and so it reaches every token of its text. Such a row needs a special rule. Ours is:
-# **a row without a key gives zeros.** It reads nothing, so it hands on nothing.
+# It is 0/0, **NaN** ("not a number"), and NaN is infectious. In the next block nobody may read this token: as a key its weight
+# is 0. But 0 times NaN is NaN, and so it reaches every token of its text. Our rule for such a row: **a row without a key
+# gives zeros.**
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: three rules for a row without a key, forwards and backwards
@@ -738,11 +752,10 @@ for i in range(4):
     print(f"query {i + 1} reads keys {keys}", "   and its weights are NaN" * bool(weights[0, i].isnan().any()))
 
 # %% [markdown]
-# Each query reads the future and nothing else, and the last one has nothing left to read.
+# Each query reads only the future, and the last one has nothing left to read.
 #
 # **A mask made of numbers.** Both functions also take floats, but these are *added* to the scores: 0 where a key is allowed,
-# $-\infty$ where it is blocked. A mask of booleans that has been turned into 0 and 1 on the way is accepted, and blocks
-# nothing.
+# $-\infty$ where it is blocked. A mask of booleans that has been turned into 0 and 1 is accepted, and blocks nothing.
 
 # %%
 q, k = torch.randn(4, 8), torch.randn(4, 8)
@@ -751,8 +764,7 @@ for name, mask in (("booleans", causal_mask(4)), ("the same as 0 and 1", causal_
     print(f"{name:20} weight on the future, in all: {weights.triu(1).sum():.2f}")
 
 # %% [markdown]
-# (The 1 that is added makes the allowed keys somewhat likelier, so the second sum is smaller than the third. But none is
-# blocked.)
+# (The added 1 only makes the allowed keys somewhat likelier, so the second sum is smaller than the third.)
 #
 # ## 10. What you have now
 #
@@ -766,8 +778,9 @@ year = "1999年"  # write your own year here
 print(*leak.goes_on(honest, True, 6, year), sep="\n")
 
 # %% [markdown]
-# In the package you find what you derived as `causal_mask` and as the `mask` of `scaled_dot_product_attention`: section 3 has
-# compared both with our own lines. The models take the tokenizer's table of real tokens and do the rest.
+# In the package you find what you derived as `causal_mask` and as the `mask` of `scaled_dot_product_attention`; section 3
+# compares both with our own lines, the second in its Deeper part. The models take the tokenizer's table of real tokens
+# and do the rest.
 
 # %% [markdown]
 # ## 11. Check yourself

@@ -7,10 +7,11 @@
 # self-attention the mask is a triangle, which hides what comes later. In the encoder's self-attention and in the
 # cross-attention it is a table whose last column is closed, which hides padding.](figures/03_masks_where.svg)
 #
-# While the translator learns, it reads the correct translation, and not what it would have written itself (this is called
-# **teacher forcing**). It gets all of it at once, and at every token it is asked for the next one. But the next one stands
-# right there, one place further on. A **mask** keeps the model from looking: a table that says which token may look at
-# which. In this lesson you build two masks, and train a model that *may* look, to see what becomes of it.
+# While the translator learns, it reads the correct translation, and not what it would have written itself (this is
+# called **teacher forcing**). It gets all of it at once, and at every token it is asked for the next one. But the
+# next one stands right there, one place further on. A **mask** keeps the model from looking: a table that says which
+# token may look at which. In this lesson you build two masks, and train a model that *may* look, to see what becomes
+# of it.
 #
 # You will be able to
 #
@@ -46,9 +47,9 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 1. Break it
 #
-# How much does the translator need its two masks? The **causal mask** hides from each Chinese token the tokens that come
-# after it. The **padding mask** hides **padding**: the texts of a batch form one tensor, so the shorter ones are filled up
-# with `[PAD]` to the length of the longest.
+# How much does the translator need its two masks? The **causal mask** hides from each Chinese token the tokens that
+# come after it. The **padding mask** hides **padding**: the texts of a batch form one tensor, so the shorter ones are
+# filled up with meaningless `[PAD]` tokens to the length of the longest.
 #
 # We take away one mask at a time, without any new training, and let the model translate 300 unseen dates in one batch.
 # Before each token it computes everything anew. One result you know: without its causal mask the translator of
@@ -105,14 +106,15 @@ predict("03_masks.break_mask", actual=missed)
 #
 # </details>
 #
-# The second bar and the third are the riddle of lesson 00: both lack the causal mask. But in the third the program keeps
-# what it has computed for the tokens already written, and the dates come out right. Section 6 solves it.
+# The second bar and the third are the riddle of lesson 00: both lack the causal mask. But in the third the program
+# keeps what it has computed for the tokens already written, and the dates come out right. Section 6 solves the
+# riddle.
 #
-# This model was trained with the future hidden. Why? Would a model that may see everything from the start not learn more?
-# Section 4 tries it.
+# Why was this model trained with the future hidden? Would a model that may see everything from the start not learn
+# more? Section 4 trains one.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
-# ### Deeper: and while it reads the correct translation?
+# ### Deeper: does it do better with the correct translation in front of it?
 #
 # So far the model was writing. While it learns, it has the whole correct translation in front of it. Let it read that
 # now, with the causal mask and without.
@@ -143,18 +145,18 @@ print(f"next tokens right, of all dates: with the mask {share_masked:.1%}, witho
 assert share_masked > 0.99 and abs(share_unmasked - 0.455) < 0.03
 
 # %% [markdown] tags=["deeper"]
-# Now each answer stands in plain sight, one place to the right, and the model does *worse*: it ends this text before it has
-# begun. It was trained with the future hidden.
+# Now each answer stands in plain sight, one place to the right, and the model does *worse*: it ends this text before
+# it has begun. In training the future was always hidden from it, so it could not learn to copy from there.
 
 # %% [markdown]
 # ## 2. A mask removes keys from the list
 #
-# First the tool: how does one hide a token? In lesson 02 a head looked for the month, and these were its scores for the
-# first five English tokens. Suppose that it must not see `November`. Then its weights should be those of attention over a
-# list without `November`. That is the whole definition.
+# First the tool: how does one hide a token? In lesson 02 a head looked for the month, and the code below has its
+# scores for the first five English tokens. Suppose that it must not see `November`. Then its weights should be those
+# of attention over a list without `November`. That is the whole definition of masking.
 #
 # To do this without a new list for every query, two ideas come to mind: set the score to 0, or set the weight to 0.
-# Compare each with the last row:
+# The last row of the table is the goal:
 
 # %%
 words = ["Sunday", ",", "November", "2", "2"]
@@ -172,12 +174,13 @@ for name, row in {"": [*words, "sum"], **table}.items():
     print(f"{name:15}", *(f"{cell:>{width}}" for cell, width in zip(row, (6, 5, 9, 5, 5, 5), strict=True)))
 
 # %% [markdown]
-# * **A score of 0** is a score like any other, since $e^0 = 1$: `November` is still read.
-# * **A weight of 0** comes too late: `November` is gone, but it has already taken its share of the sum in the denominator,
-#   and 0.06 is left for all the others.
+# * **A score of 0** is a score like any other, since $e^0 = 1$: `November` is still read. (If all other scores were
+#   negative, it would be read most.)
+# * **A weight of 0** comes too late: `November` is gone, but it has already taken its share of the sum in the
+#   denominator, and 0.06 is left for all the others.
 #
-# One could divide by what is left. But where the hidden key has taken nearly all, what is left is rounded to 0, and
-# the division gives nonsense. Better is a score whose exponential is exactly 0:
+# One could divide by what is left. But if the score of the hidden key is much larger still, what is left is rounded
+# to 0, and we divide 0 by 0. Better is a score whose exponential is exactly 0:
 
 # %%
 masked_scores = scores.masked_fill(hidden, -math.inf)
@@ -213,8 +216,8 @@ assert torch.equal(allowed, torch.ones(T, T).tril().bool())  # tril: the lower t
 assert torch.equal(allowed, causal_mask(T))  # the package's
 
 # %% [markdown]
-# Is one pass really as good as many? We ask the whole translator for its scores of the next token: once with the whole
-# text in one pass, and once with the thirteen beginnings, one pass each.
+# Is one pass really as good as many? We ask the whole translator for its scores of the next token: once with the
+# whole text in one pass, and once with the thirteen beginnings, one pass each.
 
 # %%
 english, _ = tokenizer.batch(["Sunday, November 22, 2026"])
@@ -227,9 +230,9 @@ assert difference < 1e-4
 print(f"scores up to {one_pass.abs().max():.0f}; the two differ by less than 0.0001")
 
 # %% [markdown]
-# **One pass gives as many predictions as there are tokens, each the same as if the text ended there.** So a Transformer
-# learns from every token of a text at once. The next token stands in the text, but the query that is asked for it cannot
-# see it.
+# **One pass gives as many predictions as there are tokens, each the same as if the text ended there.** So a
+# Transformer learns from every token of a text at once. The next token stands in the text, but it is hidden from the
+# query that must guess it.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: the mask in a head of the translator
@@ -263,11 +266,15 @@ _ = ax.set_title("Block 1, head 1 of the decoder: nothing right of\nthe diagonal
 # character. Size, data, their order and the parameters at the start are the same. One has its causal mask, the other has
 # none.
 #
-# How low can their loss go? Recall [lesson 01](01_toolkit.ipynb): nobody can know which of 73,049 days comes, and that costs
-# $\ln 73049$ nats a text. One who knows all texts by heart must still guess which of them comes: for our 3,000 texts,
-# $\ln 3000$. This time a third of the texts, at random, name the weekday. One who knows the calendar can compute it, and
-# must only guess *whether* it follows. (Guessing with 1/3 and 2/3 costs 0.64 nats more.) Shared out among the characters
-# of a text:
+# How low can their loss go? The texts are 3,000 different days, drawn at random from 200 years, and a third of them,
+# again at random, name the weekday. Even a perfect reader must guess, and pays for it
+# ([lesson 01](01_toolkit.ipynb)):
+#
+# * A reader who knows dates and the calendar must guess which of 73,049 days comes, and whether its weekday follows:
+#   $\ln 73049 + 0.64$ nats a text. (Guessing *whether*, with the probabilities 1/3 and 2/3, costs 0.64 on average.)
+# * A reader who knows all texts by heart must guess which of them comes: $\ln 3000$.
+#
+# Shared out among the characters of a text:
 
 # %%
 texts = [pair.target for pair in dates.training_pairs(3000)]
@@ -300,8 +307,8 @@ _ = ax.legend()
 # With the mask the loss ends a little above the dashed line. Without the mask it goes far below what anyone can reach by
 # guessing. By this measure it is by far the better model.
 #
-# So let the two write, one character at a time, each drawn with the probabilities that the model gives. Of 200 texts by the
-# model without a mask, how many look like a date?
+# So let the models write: each character is drawn with the model's probabilities. Of 200 texts by a model without a
+# mask, how many look like a date?
 
 # %%
 predict("03_masks.leak_text")
@@ -327,13 +334,13 @@ assert repeats == {"with the mask": (2, 3), "without": (62, 96)}  # what the tex
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# Look at what it writes: mostly the newest character once more. Of all that the five models draw, 62 to 96 % only
-# repeats; with the mask it is 2 to 3 %. (An empty text is a repeat as well: the sign that begins a text also ends
-# it.) The two drawings below show what it lacks.
+# Look at what it writes: mostly the newest character once more. In the five models without a mask, 62 to 96 % of the
+# characters repeat the one before; with the mask it is 2 to 3 %. (An empty text is a repeat as well: the sign that
+# begins a text also ends it.) The two drawings below show what such a model lacks.
 #
 # </details>
 #
-# While they are trained, the one has to guess, and the other can read:
+# In training, the model with the mask has to guess, and the other can read:
 #
 # ![The text begin 2 0 2 6 nián 1 1 yuè, twice; at nián the question: what comes next? Trained with the mask: arrows come from
 # the five tokens before it, and those after it are grey; it has to guess. Trained without: arrows come from all tokens, also
@@ -344,9 +351,10 @@ assert repeats == {"with the mask": (2, 3), "without": (62, 96)}  # what the tex
 # ![The same text while it is being written: after nián there is nothing yet. For the model with the mask nothing is missing.
 # For the model without one there is nothing where the answer used to stand.](figures/03_masks_writing.svg)
 #
-# If a model can somehow read what it is asked to predict, that is a **leak**. Is that what happens here? We train two
-# such models ourselves, for 120 steps instead of 300. Then we exchange the third or the fourth digit of the year for
-# another. (The first two are 19 or 20 in all our dates.) Does the guess at the place before it become the new digit?
+# If a model can somehow read what it is asked to predict, that is a **leak**. Is that what happens here? We train one
+# model of each kind ourselves, for 120 steps instead of the 300 above. Then we exchange the third or the fourth digit
+# of the year for another. (The first two are 19 or 20 in all our dates.) Does the guess at the place before it become
+# the new digit?
 
 # %%
 leak = experiment("causal_leak")
@@ -378,8 +386,8 @@ assert abs(honest_follows - 0.1) < 0.1
 assert leaky_follows > 0.75
 
 # %% [markdown]
-# Without the mask it does, nine times out of ten: the model copies. With the mask it hits the new digit about as
-# often as chance would, one time in ten.
+# Without the mask it mostly does: the model copies. With the mask it hits the new digit about as often as chance
+# would, one time in ten.
 #
 # The loss had warned us: **a loss that is too good to be true is the first symptom of a leak.**
 
@@ -464,8 +472,8 @@ for ax, (name, network, causal) in zip(axes, (("With", honest, True), ("Without"
 _ = ax.figure.colorbar(image, ax=axes, shrink=0.8, label="change of the scores (log scale)")
 
 # %% [markdown]
-# With the mask none of them moves, without it all do. (Below the diagonal both models move, as they should: later outputs
-# read earlier tokens.) We have found the leak without reading any code.
+# With the mask no pair leaks, without it all 66 do. (Below the diagonal both models move, as they should: later
+# outputs read earlier tokens.) We have found the leak without reading any code.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: is it not enough to look at the weights?
@@ -495,10 +503,11 @@ for name, late in (("-inf before the softmax", False), ("0 after the softmax", T
 # %% [markdown]
 # ## 6. What the mask gives back: the cache
 #
-# Must a model that writes a hundred tokens read the whole text again for each of them? No. Thanks to the causal mask, no
-# token that is already there looks at a new one. So nothing about it can change: not its vector in any block, not its
-# key, not its value. They can be computed once and kept. That is the **KV cache**. With it only the newest token asks: for
-# the thirteen tokens of our date that makes 13 queries instead of 1 + 2 + ... + 13 = 91.
+# Must a model that writes a hundred tokens read the whole text again for each of them? No. Thanks to the causal mask,
+# no token that is already there looks at a new one. So nothing about it can change: not its vector in any block, not
+# its key, not its value. (This section's Deeper part tests the keys.) All of it can be computed once and kept. That
+# is the **KV cache**. With it only the newest token asks: for the thirteen tokens of section 3 that makes 13 queries
+# instead of 1 + 2 + ... + 13 = 91.
 #
 # ![Two tables of seven tokens, the last one new. With the mask: a triangle; the new token adds one row, and no old row reads it,
 # so none changes. Without: the table is full; every old row reads the new token, so everything must be computed
@@ -506,13 +515,13 @@ for name, late in (("-inf before the softmax", False), ("0 after the softmax", T
 #
 # **The riddle of section 1.** The translator had lost its causal mask, and yet with a cache its dates came out right. Why?
 #
-# * **With a cache** an old token is never asked again. It read what stood before it when it was new, and that is kept. So
-#   the cache itself hides the future.
-# * **Without a cache** the old tokens are computed again. Each now reads those after it, and comes out of block 1 as something
-#   else. In block 2 the newest token reads *them*.
+# * **With a cache** an old token is never asked again. When it was new it read only what stood before it, and its
+#   keys and values are kept. So the cache itself hides the future.
+# * **Without a cache** the old tokens are computed again. Each now reads those after it, and comes out of block 1 as
+#   something else. In block 2 the newest token reads *them*.
 #
-# If that is the reason, all the harm is done in block 1: what old tokens read in block 2 reaches nobody, for there is no
-# block 3. We take the mask away in one block at a time:
+# If that is the reason, all the harm is done in block 1. What old tokens read in block 2 reaches nobody: there is no
+# block 3, and only the newest token's output is used. We take the mask away in one block at a time:
 
 # %% jupyter={"source_hidden": true}
 blocks, shares = model.decoder.blocks, {}
@@ -530,7 +539,7 @@ assert abs(shares["both"] - 0.73) < 0.04
 assert kept > 0.98
 
 # %% [markdown]
-# And so it is: in block 2 alone the mask is not missed.
+# And so it is: the mask is missed only in block 1.
 #
 # When only the newest tokens ask, what does the mask look like? Here are the rows of the three newest of six tokens:
 
@@ -568,9 +577,9 @@ predict("03_masks.top_left", actual="all right" if share > 0.9 else "none right"
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# With this flag the *first* query meets the *first* key, as the little table shows. While the translator writes, its only
-# query is the first, and the only key that it may see is the first: the token that begins every text. Of all that it has
-# written, it knows just the newest token and its place.
+# With this flag the *first* query meets the *first* key, as the little table shows. While the translator writes, its
+# only query is the first, and the only key that it may see is the first: the token that begins every text. Of all
+# that it has written, it knows just the newest token and its place, which the query's own vector holds.
 #
 # </details>
 
@@ -613,8 +622,8 @@ assert max(*with_mask, without[0]) < 1e-5 and abs(without[1] - 0.12) < 0.08
 # %% [markdown]
 # ## 7. Padding in a batch
 #
-# Now the other mask: how does a date stay the same, whatever stands next to it? The tokenizer gives the tokens of a batch,
-# and with them a table of which ones are real:
+# Now the other mask: how do we make a date independent of its neighbours in the batch? The tokenizer gives the tokens
+# of a batch, and with them a table of which ones are real:
 
 # %%
 short, long = "May 3, 1931", "Wednesday, September 23, 2026"
@@ -661,9 +670,9 @@ nothing = torch.full((3,), -math.inf).softmax(dim=0)
 print(nothing.tolist(), "   multiplied by 0:", (0 * nothing).tolist())
 
 # %% [markdown]
-# It is 0/0, **NaN** ("not a number"), and NaN is infectious. In the next block nobody may read this token: as a key its weight
-# is 0. But 0 times NaN is NaN, and so it reaches every token of its text. Our rule for such a row: **a row without a key
-# gives zeros.**
+# It is 0/0, **NaN** ("not a number"), and NaN is infectious. In the next block nobody may read this padding: as a key
+# it gets weight 0. But 0 times NaN is NaN, and so it reaches every token of its text. Such a row reads nothing, so
+# our rule is: **a row without a key gives zeros.**
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: three rules for a row without a key, forwards and backwards
@@ -701,9 +710,10 @@ for rule in (added, large_number, the_package):
     assert bad == ([["1"], ["1", "2", "3", "4"]] if rule is added else [[], []])
 
 # %% [markdown] tags=["deeper"]
-# * `added` looks repaired, and the NaN comes back in the gradient: on the way back through that softmax, 0 is multiplied by NaN.
-#   Every key has NaN, since query 1 has met them all, so after one step all of $W_K$ is NaN. (Written with `masked_fill`
-#   instead of a sum, the scores that were overwritten pass no gradient back, and no NaN either.)
+# * `added` looks repaired, and the NaN comes back in the gradient: on the way back through that softmax, 0 is
+#   multiplied by NaN. Every key has NaN, since query 1 has met them all, so after one step all of $W_K$ would be NaN.
+#   (Written with `masked_fill` instead of a sum, the scores that were overwritten pass no gradient back, and no NaN
+#   either.)
 # * `large_number` raises no alarm at all: query 1 averages over exactly what it must not see.
 # * `the_package` keeps our rule, forwards and backwards. How? You will write it in question 2 of the exercises.
 
@@ -752,7 +762,7 @@ for i in range(4):
     print(f"query {i + 1} reads keys {keys}", "   and its weights are NaN" * bool(weights[0, i].isnan().any()))
 
 # %% [markdown]
-# Each query reads only the future, and the last one has nothing left to read.
+# Queries 1 to 3 read only the future, and query 4 has nothing to read.
 #
 # **A mask made of numbers.** Both functions also take floats, but these are *added* to the scores: 0 where a key is allowed,
 # $-\infty$ where it is blocked. A mask of booleans that has been turned into 0 and 1 is accepted, and blocks nothing.
@@ -768,8 +778,8 @@ for name, mask in (("booleans", causal_mask(4)), ("the same as 0 and 1", causal_
 #
 # ## 10. What you have now
 #
-# You have a language model of your own, trained above for 120 steps. Begin a text and let it continue six times, with
-# its causal mask (`True`) and so with a cache.
+# You have a language model of your own, trained above for 120 steps. Begin a text, and let the model continue it six
+# times. (`True`: with its causal mask and a cache.)
 
 
 # %% tags=["nbval-ignore-output"]
@@ -778,9 +788,9 @@ year = "1999年"  # write your own year here
 print(*leak.goes_on(honest, True, 6, year), sep="\n")
 
 # %% [markdown]
-# In the package you find what you derived as `causal_mask` and as the `mask` of `scaled_dot_product_attention`; section 3
-# compares both with our own lines, the second in its Deeper part. The models take the tokenizer's table of real tokens
-# and do the rest.
+# What you derived is in the package, as `causal_mask` and as the `mask` of `scaled_dot_product_attention`. Section 3
+# compares both with our own lines, the second in its Deeper part. The models take the tokenizer's table of real
+# tokens and do the rest.
 
 # %% [markdown]
 # ## 11. Check yourself
@@ -802,8 +812,9 @@ print(*leak.goes_on(honest, True, 6, year), sep="\n")
 # <details><summary>A model was trained to read in both directions. Why does a cache change what it computes while it
 # writes?</summary>
 #
-# Its old tokens should look at the new one, so from block 2 on their keys and values change with every token that is
-# added. A cache keeps the old ones, as a causal mask would.
+# Without a cache its old tokens read the new one. In block 1 a key depends on its own token and place alone, but from
+# block 2 on old keys and values change with every token that is added. A cache keeps them as they were, as if there
+# were a causal mask.
 #
 # </details>
 #

@@ -231,8 +231,8 @@ print(f"scores up to {one_pass.abs().max():.0f}; the two differ by less than 0.0
 
 # %% [markdown]
 # **One pass gives as many predictions as there are tokens, each the same as if the text ended there.** So a
-# Transformer learns from every token of a text at once. The next token stands in the text, but it is hidden from the
-# query that must guess it.
+# Transformer with this mask can learn from every token of a text at once. The next token stands in the text, but it
+# is hidden from the query that must guess it.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: the mask in a head of the translator
@@ -266,8 +266,8 @@ _ = ax.set_title("Block 1, head 1 of the decoder: nothing right of\nthe diagonal
 # character. Size, data, their order and the parameters at the start are the same. One has its causal mask, the other has
 # none.
 #
-# How low can their loss go? The texts are 3,000 different days, drawn at random from 200 years, and a third of them,
-# again at random, name the weekday. Even a perfect reader must guess, and pays for it
+# How low can a loss go without reading ahead? The texts are 3,000 different days, drawn at random from 200 years,
+# and a third of them, again at random, name the weekday. Even a perfect reader must guess, and pays for it
 # ([lesson 01](01_toolkit.ipynb)):
 #
 # * A reader who knows dates and the calendar must guess which of 73,049 days comes, and whether its weekday follows:
@@ -539,7 +539,7 @@ assert abs(shares["both"] - 0.73) < 0.04
 assert kept > 0.98
 
 # %% [markdown]
-# And so it is: the mask is missed only in block 1.
+# And so it is: while it writes, the translator misses its mask only in block 1.
 #
 # When only the newest tokens ask, what does the mask look like? Here are the rows of the three newest of six tokens:
 
@@ -652,7 +652,7 @@ print(f"mask ignored: by up to ≈ {(by_itself - unmasked).abs().max():.1f}")
 assert (by_itself - beside).abs().max() < 1e-4 and abs((by_itself - unmasked).abs().max() - 2) < 1
 
 # %% [markdown]
-# With the mask the longer neighbour does not matter.
+# With the mask the longer neighbour does not change what the encoder gives for this date.
 #
 # A decoder in a batch needs both masks at once: a key must be real *and* must not lie in the future. When a model is to
 # continue several texts of different lengths, they are padded on the *left*, so that all of them end at the same place.
@@ -765,7 +765,8 @@ for i in range(4):
 # Queries 1 to 3 read only the future, and query 4 has nothing to read.
 #
 # **A mask made of numbers.** Both functions also take floats, but these are *added* to the scores: 0 where a key is allowed,
-# $-\infty$ where it is blocked. A mask of booleans that has been turned into 0 and 1 is accepted, and blocks nothing.
+# $-\infty$ where it is blocked. A mask of booleans that has been turned into the floats 0 and 1 is accepted, and
+# blocks nothing.
 
 # %%
 q, k = torch.randn(4, 8), torch.randn(4, 8)

@@ -8,12 +8,12 @@
 # self-attention, cross-attention, which receives the encoder's vectors, and feed-forward. Its next token is 1. All attention
 # parts are lit.](figures/02_attention_where.svg)
 #
-# The translator has written `2026年` (*nián*, year). Next comes the month, and nothing it has written so far says which one.
-# The answer is in the English, in the third token. Somehow the lit parts of the drawing find it there. (On the left the
-# **encoder** reads, on the right the **decoder** writes, each in two **blocks**.)
+# The translator has written `2026年` (*nián*, year). Next comes the month, and only the English says which one, in its
+# third token. The lit parts of the drawing find it there. (On the left the **encoder** reads, on the right the
+# **decoder** writes, each in two **blocks**.)
 #
-# In this lesson you build that part, **attention**, out of a plain average. At the end you put your own version into the
-# translator, and it translates with it. You will be able to
+# In this lesson you build that part, **attention**, out of a plain average, and the translator works with your
+# version. Then we ask whether it needs the words that it looks at. You will be able to
 #
 # * compute attention from its vectors, for one word and for a whole text;
 # * say what queries, keys and values are for, and where they come from;
@@ -53,18 +53,17 @@ whole = exact_match(model, tokenizer, held_out)
 print(f"{whole:.1%} of the dates are right")
 
 # %% [markdown]
-# For each token it writes, the model *scores* every English token, turns the scores into **weights** that sum to 1, and
-# takes the weighted average of what the tokens have to offer. The higher a score stands above the others, the larger its
-# weight. (The tokens of one text look at each other in the same way.) We leave everything the model has learnt alone and
-# damage only the scores, everywhere at once:
+# For each token it writes, the model *scores* every English token, turns the scores into **weights** that sum to 1,
+# and takes the weighted average of what the tokens have to offer. The higher a score stands above the others, the
+# larger its weight. (The tokens of one text look at each other in the same way.) We damage only the scores,
+# everywhere at once, and make them
 #
-# * **no choice**: all scores the same, so all weights the same;
-# * **four times too large**;
+# * **all the same**, and so all weights, too: the model has no choice;
+# * **four times too large**, as in lesson 00's "without scale", which about two dates in three survived;
 # * **four times too small**.
 #
-# You know the second one: lesson 00's "without scale" left out a division by 4, and about two dates in three survived
-# it. Within any one attention, the last two leave the order of the scores as it was. So which of these two hurts
-# more? Run the cell, and click your guess.
+# Within any one attention, the last two keep the order of the scores. Which of these two hurts more? Run the cell,
+# and click your guess.
 
 # %%
 predict("02_attention.break_scale")
@@ -103,8 +102,10 @@ predict("02_attention.break_scale", actual=worse)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# Scores that are too large give the favourite even more weight. Scores that are too small spread the weight, and what
-# arrives is a mixture of many tokens. Most dates survive the first, hardly any the second. Section 3 shows both for one token.
+# The figure shows how many dates stay right, for seven factors. Scores that are too large give the favourite even
+# more weight, and most dates survive a factor of 4. Scores that are too small spread the weight, and what arrives is
+# a mixture of many tokens: with a quarter hardly any date survives. Section 3 shows both for one token. With no
+# choice none is right; the line above the figure is what the model then writes for our date.
 #
 # </details>
 #
@@ -112,16 +113,18 @@ predict("02_attention.break_scale", actual=worse)
 #
 # ## 2. To look is to average
 #
-# Each lit part has four **heads**, which look side by side, each with weights of its own. Here is head 3 of the
-# cross-attention in block 2, just before the month is written. The numbers are the model's own.
+# What does the model do when it looks at a word? Each lit part has four **heads**, which look side by side, each with
+# weights of its own. We follow one: head 3 of block 2's cross-attention, the part that looks from the Chinese at the
+# English. It is about to find the month. The thicker an arrow, the larger the weight; the numbers are the model's
+# own.
 #
 # ![The tokens written so far, 2 0 2 6 nián; a question mark behind them says that the month comes next. Arrows come to nián
 # from the ten English tokens, as thick as their weights: November 0.92, the two digits of the day 0.03 each, one digit of the
 # year 0.01, all others 0.00.](figures/02_attention_looking.svg)
 #
-# Let us fetch it. The model reads the whole Chinese text at once, as in training; [lesson 03](03_masks.ipynb) shows
-# what keeps it from reading ahead. The row that writes the first digit of the month is the sixth, the one that has
-# just read 年. (Python counts from 0, and the first row reads `[BOS]`, the sign for the beginning.)
+# We fetch these weights. The model reads the whole Chinese text at once, as in training; [lesson 03](03_masks.ipynb)
+# shows what keeps it from reading ahead. Its first row reads `[BOS]`, the sign for the beginning. The sixth has just
+# read 年, and writes the first digit of the month.
 
 # %%
 source, _ = tokenizer.batch(["Sunday, November 22, 2026"])
@@ -136,8 +139,8 @@ for word, weight in zip(words, weights, strict=True):
     print(f"{word:10}{weight:.2f}")
 
 # %% [markdown]
-# What do the weights do? Each token offers a vector of 16 numbers, its **value**. The head passes on their weighted average:
-# each value times its weight, all added up. That is one product of a row with a matrix.
+# What do the weights do? Each token offers a vector of 16 numbers, its **value**. The head passes on their weighted
+# average, which is one product of a row with a matrix. How near does it come to November's value?
 
 # %% jupyter={"source_hidden": true}
 with torch.no_grad():  # section 4 and lesson 04 show where values come from
@@ -154,26 +157,27 @@ for name, vector in (("November's value", november), ("the plain average", plain
     print(f"distance of the output to {name:18}{(output - vector).norm() / november.norm():.2f} of November's length")
 
 # %% [markdown]
-# With equal weights the output would be the plain average, whatever is being written: the translator with no choice. With
-# these weights it is nearly November's value. **To look at a word is to take an average in which it counts nearly alone.**
+# It comes near. Equal weights would give the plain average, whatever is being written. **To look at a word is to take
+# an average in which it counts nearly alone.**
 #
 # ## 3. A dictionary that answers softly
 #
-# Who sets the weights? They cannot be fixed: where the month stands differs from date to date. A Python `dict` also finds
-# things. It compares what you ask for, the query, with each key, and returns the value of the key that is *equal*.
+# Who sets the weights? They cannot be fixed: where the month stands differs from date to date. A Python `dict` also
+# finds things. It compares what you ask for, the query, with each key, and returns the value of the key that is
+# *equal*.
 
 # %%
 months = {"November": "11", "October": "10"}
 print(months.get("November"), months.get("november"))
 
 # %% [markdown]
-# A near miss gets nothing. Nor could you *learn* with it: a tiny change of the query changes nothing, until it changes
-# everything. There is no slope to follow.
+# A near miss gets nothing. Nor could you *learn* with it: a tiny change of the query changes nothing, until it
+# changes everything. There is no slope to follow.
 #
-# So make it soft. The **query** becomes a vector that says what is looked for. Each token gets a **key**, a vector of the
-# same width that says how it can be found. Compare the query with *every* key by a dot product: the larger it is, the
-# further the key reaches in the query's direction. The result is the **score**. Here are our head's query and its ten keys
-# (the division by 4 is the subject of section 6):
+# So make it soft. The **query** becomes a vector that says what is looked for. Each token gets a **key**, a vector of
+# the same width that says how it can be found. Their dot product is the **score**: the larger it is, the further the
+# key reaches in the query's direction. Here are our head's query and its ten keys (the division by 4 is the subject
+# of section 6):
 
 # %%
 query, keys = block_2.queries[2, 5], block_2.keys[2]  # (16,), (10, 16)
@@ -195,9 +199,10 @@ for factor in (4, 1 / 4):
     print(f"scores times {factor:4}: November {(factor * scores).softmax(dim=0)[2]:.2f}")
 
 # %% [markdown]
-# You have just computed by hand where a Transformer looks, and seen section 1 on one token. With scores four times as large,
-# November stands alone; with scores four times as small, two thirds of the weight go to others. One repair is left. What is
-# $e^{1000}$ in 32 bits?
+# You have just computed by hand where a Transformer looks, and seen section 1 on one token. With scores four times as
+# large, November stands alone. With scores four times as small, two thirds of the weight go to others.
+#
+# One repair is left. What is $e^{1000}$ in 32 bits?
 
 # %%
 high = torch.tensor([1000.0, 999.0])
@@ -205,12 +210,11 @@ naive = high.exp() / high.exp().sum()
 lower = (high - high.max()).exp() / (high - high.max()).exp().sum()
 print("as above:", naive.tolist(), "   with the largest score subtracted first:", lower.numpy().round(2))
 
+
 # %% [markdown]
-# It is infinity, and infinity over infinity is not a number. Subtract the largest score from all of them, and nothing
-# overflows, because no exponent is above 0. The weights stay the same, as you saw in [lesson 01](01_toolkit.ipynb): a shift
-# multiplies every exponential by the same factor, and the fraction cancels it.
-#
-# Torch's `softmax` does not overflow. With it, here is the whole soft dictionary:
+# It is infinity, and infinity over infinity is not a number. Subtract the largest score from all of them, and no
+# exponent is above 0. The weights stay the same, as you saw in [lesson 01](01_toolkit.ipynb). Torch's `softmax` does
+# not overflow. With it, here is the whole soft dictionary:
 
 
 # %%
@@ -226,29 +230,34 @@ assert torch.allclose(attend_one(query, keys, values)[1], weights, atol=1e-5)
 # %% [markdown]
 # ## 4. One vector, three jobs
 #
-# So far queries, keys and values fell from the sky. In the model all three are made from one thing: the vector `x` that
-# stands for a token at this point of the model, its **hidden state**. But `x` has three jobs. When the month is about to be
-# written, the `x` of the last token, 年, must *look for* something, a month. The `x` of `November` must *be found*, as a
-# month. And once found, it must *hand over* something else: that it is the eleventh. So the model learns three matrices,
-# three **projections** of `x`:
+# Where do queries, keys and values come from? All three are made from one thing: the vector `x` that stands for a
+# token at this point of the model, its **hidden state**. It has three jobs. The `x` of the last token written, 年,
+# must *look for* a month. The `x` of `November` must *be found*, as a month. Once found, it must *hand over*
+# something else: that it is the eleventh. So the model learns three matrices, three **projections** of `x`:
 #
 # $$q = x\,W_Q \qquad k = x\,W_K \qquad v = x\,W_V$$
+#
+# On the left the last token written asks; on the right three of the words being read answer. (Ten of each vector's
+# sixteen numbers are drawn; darker means larger, plus or minus.)
 #
 # ![Left, the last token written, nián: its vector times W_Q is the query, what do I look for. Right, three of the words being
 # read, Sunday, November and 2: their vectors times W_K are keys, how am I found, and times W_V values, what do I hand over.
 # Below: the scores of query and keys are 0.1, 6.8 and 3.2, the weights 0.00, 0.92 and 0.03, and the output is mostly
 # November's value. Each vector shows the first ten of its sixteen numbers.](figures/02_attention_roles.svg)
 #
-# (The drawing shows ten of each vector's sixteen numbers. Darker means larger, plus or minus.)
+# The key of `November` fits the query best, so the output is mostly November's value.
 #
 # When the queries come from the text being written, and keys and values from the text being read, this is
-# **cross-attention**. When all three come from one text, it is **self-attention**: the English tokens look at each other, and
-# so do the Chinese ones. The drawing at the top shows where each stands. (The model also adds a bias to each of the three.)
-#
-# Could self-attention do without $W_Q$ and $W_K$, and compare the `x` themselves? Let us try it on the English tokens: first
-# with the bare `x`, then with the matrices of the encoder's first head.
+# **cross-attention**. When all three come from one text, it is **self-attention**: the English tokens look at each
+# other, and so do the Chinese ones. (The model also adds a bias to each of the three.)
 
-# %% jupyter={"source_hidden": true}
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: are the matrices needed?
+#
+# Could self-attention do without $W_Q$ and $W_K$, and compare the `x` themselves? We try it on the English tokens:
+# first with the bare `x`, then with the matrices of the encoder's first head.
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 with torch.no_grad():
     x, first = model.embedding(source)[0], model.encoder.blocks[0].attention
     plain = x[0] @ x[0].T / math.sqrt(64)
@@ -260,35 +269,35 @@ for name, scores in (("x with x", plain), ("with W_Q, W_K", projected)):
     favourites = (scores.argmax(dim=1) == torch.arange(10)).sum().item()
     print(f"{name:14}{scores[0, 2]:12.1f}{scores[2, 0]:16.1f}{favourites:12} of 10")
 
+# %% [markdown] tags=["deeper"]
+# Without the matrices two tokens must score each other alike, $x \cdot y = y \cdot x$, and here each of the ten
+# scores highest with itself. With them one token can look at another that does not look back. (In a sentence, *it*
+# must find its noun; the noun need not find *it*.)
+#
+# Why two? The scores see only their product: $q \cdot k = x\,W_Q W_K^\top y^\top$. One matrix $M$ in the middle would
+# do as well. Two narrow ones, here (64, 16) each, make it out of fewer numbers, and give us two words, query and key.
+
 # %% [markdown]
-# Without the matrices two tokens must score each other alike, $x \cdot y = y \cdot x$, and here each of the ten scores highest
-# with itself. With the matrices one token can look at another that does not look back. (In a sentence, *it* must find its
-# noun; the noun need not find *it*.)
-#
-# <details><summary>Are two matrices needed for that?</summary>
-#
-# The scores see only their product: $q \cdot k = x\,W_Q W_K^\top y^\top$. One matrix $M$ in the middle would do as well. Two
-# narrow ones, here (64, 16) each, make it out of fewer numbers, and give us two words, query and key.
-#
-# </details>
-#
 # ## 5. All queries at once
 #
-# Every token that is written asks its own question. So stack the $T$ queries as rows of one matrix, and the $S$ keys and $S$
-# values as rows of two others; here $T = 13$ and $S = 10$. All the dot products together are *one* product of matrices:
+# Every token that is written asks its own question. So stack the $T$ queries as rows of one matrix, and the $S$ keys
+# and $S$ values as rows of two others; here $T = 13$ and $S = 10$. All the dot products together are *one* product of
+# matrices:
 #
 # | name | shape | meaning |
 # |---|---|---|
-# | `q`, `k`, `v` | $(T, d)$, $(S, d)$, $(S, e)$ | queries and keys share the width $d$, because they meet in a dot product |
+# | `q`, `k`, `v` | $(T, d)$, $(S, d)$, $(S, e)$ | queries and keys meet in a dot product, so they share $d$ |
 # | `scores` | $(T, S)$ | row $i$, column $j$: query $i$ · key $j$, divided by $\sqrt{d}$ |
-# | `weights` | $(T, S)$ | softmax of each *row*: each query has its own weights, and they sum to 1 |
+# | `weights` | $(T, S)$ | softmax of each *row*, which then sums to 1 |
 # | `output` | $(T, e)$ | $\text{output}_i = \sum_j \text{weights}_{ij}\, v_j$: the sum runs over the *keys* $j$ |
+#
+# The framed row writes the month.
 #
 # ![Five matrices side by side. q, with 13 rows of 16 numbers, times k transposed, 16 rows of 10, gives the 13 by 10 weights after
 # a division by 4 and a softmax of each row. The weights times v, 10 rows of 16 numbers, give the output, 13 rows of 16. The sixth
 # row, which writes the month, is framed in q, in the weights and in the output.](figures/02_attention_shapes.svg)
 #
-# Together they are the formula of Vaswani et al. (2017), equation 1, whose $Q$, $K$, $V$ are our `q`, `k`, `v`:
+# This is equation 1 of Vaswani et al. (2017), whose $Q$, $K$, $V$ are our `q`, `k`, `v`:
 #
 # $$\text{Attention}(Q, K, V) = \operatorname{softmax}\!\left(\frac{Q K^\top}{\sqrt{d}}\right) V$$
 
@@ -310,8 +319,8 @@ assert difference < 1e-5
 print("the model's weights and ours differ by less than 0.00001")
 
 # %% [markdown]
-# Here are all the weights of our head, one row for each token that is written (in Latin letters; *xīngqīrì* is
-# Sunday, and `[EOS]` the sign for the end):
+# One formula gives all the weights of our head. Here they are, one row for each token about to be written, in Latin
+# letters (*xīngqīrì* is Sunday, and `[EOS]` the sign for the end). Where does each row look?
 
 # %% jupyter={"source_hidden": true}
 rows = ["2", "0", "2", "6", "nián", "1", "1", "yuè", "2", "2", "rì", "xīngqīrì", "[EOS]"]
@@ -321,15 +330,16 @@ _ = ax.set_title("Head 3 of block 2: the month's digits read November")
 assert weights[5:7, 2].min() > 0.8
 
 # %% [markdown]
-# Not every row is as plain. When *yuè* is written, the month is known, and yet its row looks at November too. The row of the
-# weekday looks at a comma more than at `Sunday`. Is that good for anything? A picture of weights does not say; section 8
-# tries it.
+# The month's digits read `November`. But so does the row of *yuè* (month), when the digits are written already. And
+# the weekday's row looks at a comma more than at `Sunday`. Are these looks good for anything? The picture does not
+# say; section 8 asks.
 #
 # ## 6. Why divide by $\sqrt{d}$?
 #
-# A score is a sum of $d$ products, one for each component. Suppose that the components of `q` and `k` are independent, with
-# mean 0 and variance 1: before training nothing ties them together. Then each product $q_c k_c$ has mean 0, and its variance
-# is the mean of $q_c^2 k_c^2$, which is the mean of $q_c^2$ times the mean of $k_c^2$: 1. Variances of independent terms add up:
+# The formula's one constant is left, and with it the second question of section 1. A score is a sum of $d$ products,
+# one for each component. Suppose that the components of `q` and `k` are independent, with mean 0 and variance 1:
+# before training nothing ties them together. Then each product $q_c k_c$ has mean 0. Its variance is the mean of
+# $q_c^2 k_c^2$, which is the mean of $q_c^2$ times the mean of $k_c^2$: 1. Variances of independent terms add up:
 #
 # $$\operatorname{var}(q \cdot k) = \sum_{c=1}^{d} \operatorname{var}(q_c k_c) = d$$
 #
@@ -343,16 +353,16 @@ for d in widths:
     assert 0.9 < scores.var() / d < 1.1
 
 # %% [markdown]
-# So the size of a score depends on a width that has nothing to do with the text. Dividing by $c$ divides the variance by
-# $c^2$. For variance 1 at every width, $c$ must be $\sqrt{d}$.
+# So the size of a score depends on a width that has nothing to do with the text. Dividing by $c$ divides the variance
+# by $c^2$. For variance 1 at every width, $c$ must be $\sqrt{d}$. Mind which $d$: the width of the vectors that *meet
+# in the dot product*. The translator's `x` is 64 wide, but a head's queries and keys only 16 ([lesson
+# 04](04_multi_head.ipynb) says why): hence the 4 in section 3.
 #
-# Does it matter? In section 1 we changed scores that a trained model was used to. Now we ask whether a *fresh* model
-# can learn to look. Two measurements say how it starts. **Entropy** says how evenly a query spreads its weight: 0 if
-# one key takes all, $\ln 32 = 3.47$ if 32 keys share equally. The **gradient** at a score says how much the loss
-# would change if this score moved a little: near 0, nothing tells the model to look there more, or less. We take the
-# **median** of its size over many queries and all their keys: the gradient at an ordinary score. Draw `q` and `k` at
-# random, divide by *nothing*, and let $d$ grow. What happens to the gradient at an ordinary score? Run the cell, and
-# click your guess.
+# Does it matter to a *fresh* model, which must still learn where to look? The **gradient** at a score says how much
+# the loss would change if this score moved a little: near 0, nothing tells the model to look there more, or less. We
+# take the **median** of its size over many queries and all their keys: the gradient at an ordinary score. Draw `q`
+# and `k` at random, divide by *nothing*, and let $d$ grow. What happens to this gradient? Run the cell, and click
+# your guess.
 
 # %%
 predict("02_attention.gradient")
@@ -403,19 +413,20 @@ predict("02_attention.gradient", actual="vanishes" if faded else "grows" if grow
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# * **No division**: the wider the vectors, the lower the entropy, until one key takes all (**saturation**). If score
-#   $j$ moves, the output moves $w_j\,(v_j - \text{output})$ times as fast. So a key without weight gets no gradient.
-#   And the favourite's fades too (the dotted black line): the output is nearly its own value, so $v_j -
-#   \text{output}$ is nearly 0.
+# The left picture shows the **entropy**, which says how evenly a query spreads its weight: 0 if one key takes all,
+# $\ln 32 = 3.47$ if 32 keys share equally. The right one shows the gradient.
+#
+# * **No division**: the entropy falls, until one key takes all (**saturation**). If score $j$ moves, the output moves
+#   $w_j\,(v_j - \text{output})$ times as fast. So a key without weight gets no gradient. And the favourite's fades too
+#   (the dotted black line): the output is nearly its own value, so $v_j - \text{output}$ is nearly 0.
 # * **By $\sqrt{d}$**: both lines are flat. The width no longer decides how sharp attention is.
-# * **By $d$**: the gradients at the scores live, but the entropy climbs to the dotted line: attention begins as
-#   nearly the plain average.
+# * **By $d$**: the gradients live, but attention begins as nearly the plain average (the dotted line on the left).
 #
 # </details>
 #
 # Those were random numbers. What becomes of a translator that is *trained* like this? `experiments/divisor.py`
-# trained it 30 times, for 500 steps at one learning rate: with four heads of width 16 and with one of width 64, three
-# divisors, and the same five **seeds** for each (a seed is the number from which all random numbers follow).
+# trained 30, for 500 steps at one learning rate: with four heads of width 16 or one of width 64, three divisors, and
+# the same five **seeds** for each. (A seed is the number from which all random numbers follow.)
 
 # %% jupyter={"source_hidden": true}
 print("heads, divisor     dates right after 500 steps     mean loss after 100")
@@ -434,14 +445,9 @@ for n_heads in (4, 1):
 
 # %% [markdown]
 # Undivided, the translator still learns. (Its widths, 16 and 64, are not the right end of the picture.) But after 500
-# steps it is behind with every seed, further with one wide head than with four narrow ones. And dividing by $d$,
-# which the left picture made look bad, costs only a slower beginning. So the root is not the only divisor that works.
-# What it gives is a start in which scores have the same size at every width. Undivided, wide heads begin with nearly
-# all weight on very few keys; divided by $d$, with nearly the plain average.
-#
-# **Which $d$?** The width of the vectors that meet in the dot product. The translator's `x` is 64 wide, but a head's queries
-# and keys only 16 ([lesson 04](04_multi_head.ipynb) says why): hence the 4 in section 3. Dividing by $\sqrt{64}$ instead would
-# flatten the weights.
+# steps it is behind with every seed, further with one wide head than with four narrow ones. Dividing by $d$ costs
+# only a slower beginning. So the root is not the only divisor that works. What it gives is a start in which scores
+# have the same size at every width.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: is a fresh translator like random numbers?
@@ -503,8 +509,8 @@ _ = ax.axvline(0, color="grey", linewidth=0.6)
 predict("02_attention.hull")
 
 # %% [markdown]
-# For the answer we turn a long query through 3,600 directions and note which key scores highest in each. (Or turn one yourself,
-# in the explorer below, before you look.)
+# For the answer we turn a long query through 3,600 directions. (Or turn one yourself, in the explorer below, before
+# you look.)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 angle = torch.linspace(0, 2 * math.pi, 3601)[:-1]
@@ -527,9 +533,9 @@ predict("02_attention.hull", actual="yes" if wins[4] else "no")
 #
 # </details>
 #
-# Now all of it: the five keys, their values, and a query. Drag the query (or focus it and use the arrow keys), and
-# watch the weights and the output. The temperature multiplies the divisor: low is sharp, high is flat. (The bars show
-# q·k; before the softmax it is divided by $\sqrt{2}$ and by the temperature.)
+# Now drag the query (or focus it and use the arrow keys), and watch the weights and the output. The temperature
+# multiplies the divisor: low is sharp, high is flat. (The bars show q·k; before the softmax it is divided by
+# $\sqrt{2}$ and by the temperature.)
 #
 # 1. Find a direction in which $k_1$ and $k_2$ score the same, and more than all others. How near does the output come to
 #    the marked middle between $v_1$ and $v_2$, and which key keeps it away?
@@ -549,107 +555,48 @@ explorer  # QueryExplorer()
 #
 # </details>
 #
-# The shaded area is the **convex hull** of the values, and no output leaves it: the weights are at least 0 and sum to 1. A head
-# *chooses and mixes*. What is new is made by the matrices before and after it, and by the feed-forward layer
-# ([lesson 05](05_feed_forward.ipynb)).
+# The shaded area is the **convex hull** of the values, and no output leaves it: the weights are at least 0 and sum to
+# 1. A head *chooses and mixes*. What is new is made by the matrices around it, and by the feed-forward layer ([lesson
+# 05](05_feed_forward.ipynb)).
 #
-# ## 8. Read it in the translator
+# ## 8. Does it need to look there?
 #
-# All this time we have watched one head at work on one date. Here are all eight heads of the cross-attention, four in each of
-# two blocks. A row is a token about to be written, a column a token being read. The view opens on the head that is least like
-# the average of all. (Its colours go by the *root* of a weight, so small weights look larger than in section 5's picture.)
+# We have watched one head find `November`. Does the translator need it? Here are all eight heads of the
+# cross-attention, four in each of two blocks. A row is a token about to be written, a column a token being read. (The
+# view opens on the head least like the average of all. Its colours go by the *root* of a weight, so small weights
+# look larger than in section 5's picture.)
 #
-# 1. Which heads of block 2 look at `November` when the month's digits are written, and which look at *commas* then?
-#   If you could keep only one of them, which?
-# 2. Every date has a 年 (*nián*) after the year and a 月 (*yuè*) after the month. Does the model need to look at the
-#   English to write them?
+# Which heads of block 2 look at `November` when the month's digits are written, and which look at *commas* then? If
+# you could keep only one of them, which?
 
 # %%
 seen, predicted, read = translation_attention(model, tokenizer, "Sunday, November 22, 2026")
 AttentionView(seen, predicted, read)
 
 # %% [markdown]
-# <details><summary>Answer to 1, when you have looked</summary>
+# <details><summary>Answer, when you have looked</summary>
 #
 # Above all head 3 looks at `November`, in the rows of both digits. Head 2 looks at the two commas in both rows, head
-# 1 at one of them in the first. Below we try which is needed.
+# 1 at one of them in the first.
 #
 # </details>
 #
-# ### Must the model look?
+# Weights always sum to 1, so they go *somewhere*, needed or not. When the month's first digit is written, head 3 of
+# block 2 gives `November` 0.92 of its weight, and head 2 looks at two commas. So without head 3 the month should be
+# lost, and head 2 should not be missed. We silence single heads, in that row and nowhere else.
 #
-# Weights cannot answer question 2. They always sum to 1, so they go *somewhere*, needed or not. So blindfold one kind
-# of row: silence its cross-attention, and see whether its token is still written.
-#
-# What does a silent attention say? Either zeros, or what it says *on average* over all dates. We try both.
+# What does a silent head say? Either zeros, or what it says *on average* over all dates. We try both. Without a look
+# at the English this row writes 1 by habit, as the first Deeper part below shows. So we count only the 332 dates
+# whose month does *not* begin with 1. Compare the bars of heads 2 and 3 of block 2.
 
 # %% jupyter={"source_hidden": true}
 sources, source_mask = tokenizer.batch([pair.source for pair in held_out])
 targets, _ = tokenizer.batch([pair.target for pair in held_out], bos=True, eos=True)
 reads, writes = targets[:, :-1], targets[:, 1:]  # what the model has read in each row, and what it should write
 layers = [block.cross_attention for block in model.decoder.blocks]
-
-
-# %% jupyter={"source_hidden": true}
-@torch.no_grad()
-def written_blindly(rows, on_average=False):
-    """What is written in these rows (B, T) if the cross-attention says nothing there, or the same for all dates."""
-
-    def silent(compute):
-        def forward(*args, **kwargs):
-            said = compute(*args, **kwargs)
-            instead = said[rows].mean(dim=0) if on_average else torch.zeros(said.shape[-1])
-            return torch.where(rows[..., None], instead, said)
-
-        return forward
-
-    with patched((layer, "forward", silent(layer.forward)) for layer in layers):
-        return model(sources, reads, source_mask).argmax(dim=-1)
-
-
-# %% jupyter={"source_hidden": true}
 year_sign, month_sign, one = (tokenizer.encode(sign)[0] for sign in "年月1")
-is_nian, is_yue = writes == year_sign, writes == month_sign
 is_first = reads == year_sign  # the row that reads 年 writes the month's first digit
-after_one = torch.zeros_like(is_first)
-after_one[:, 1:] = is_first[:, :-1] & (reads[:, 1:] == one)
-
-# %% jupyter={"source_hidden": true}
-print("right, if the cross-attention says       zeros   its average")
-for name, silenced in (
-    ("年 after the year", is_nian),
-    ("月 after the month", is_yue),
-    ("the month's first digit", is_first),
-    ("after a first 1: 月, or a digit", after_one),
-):
-    zeros, average = ((written_blindly(silenced, way) == writes)[silenced].sum() for way in (False, True))
-    print(f"{name:36}{zeros:10}{average:14}   of {silenced.sum()}")
-for name, silenced, sign in (("The first digit is 1", is_first, one), ("月 follows a first 1", after_one, month_sign)):
-    zeros, average = ((written_blindly(silenced, way) == sign)[silenced].sum() for way in (False, True))
-    truth = (writes == sign)[silenced].sum()
-    print(f"{name}: with zeros in {zeros} dates, with the average in {average}, in truth in {truth}.")
-
-# %% [markdown]
-# <details><summary>Why? Open when you have read the lines</summary>
-#
-# What does the model write in a row that cannot look at the English?
-#
-# * **After the year** habit says 年, and that is always right. This row has no need to look, whatever its weights
-#   show.
-# * **For the month's first digit** habit says 1. That is right in exactly the months that begin with 1.
-# * **After the month** 月 is written in all 500 dates, too. (Trust the zeros here: an average over rows that all write
-#   月 may give it away.) Yet a first 1 may be January, or the beginning of 10, 11 or 12. There, with zeros, the model
-#   writes 月 in 166 of 168 dates: right in January, and too early nearly everywhere else. With the average it mostly
-#   guesses wrong. It need not read English to write 月; it must read it to know *when*.
-#
-# </details>
-#
-# ### Which head is needed?
-#
-# Now for the head that we have watched all along. When the month's first digit is written, head 3 of block 2 gives `November`
-# 0.92 of its weight, and head 2 looks at two commas. So without head 3 the month should be lost, and head 2 should not be
-# missed. We silence single heads, in that row and nowhere else, again with zeros or with their average. Habit alone would say
-# 1, so we count only the 332 dates whose month does *not* begin with 1. (Our November is not among them.)
+is_yue = writes == month_sign
 
 
 # %% jupyter={"source_hidden": true}
@@ -696,15 +643,22 @@ assert found["block 2, head 2"][1] < found["block 2, head 3"][1] and found["bloc
 assert without[0] < 290 and max(alone) < 110
 
 # %% [markdown]
-# The month is not lost. **Without head 3 most months still come out**: five in six with zeros, 29 in 30 with its
-# average. And with this head alone, fewer than one in three. Nor is it clear which head matters most. With zeros it
-# is head 3. With the average it is head 2, which looked at commas in our date. (In June it reads the month's name, as
-# the Deeper part below shows.) To take a part away and see what is lost is called an **ablation**; these are a *zero*
-# and a *mean* ablation.
+# The row must look: with all eight heads silent, none of these months is right. But **without head 3 most months
+# still come out**: five in six with zeros, 29 in 30 with its average. With this head alone, fewer than one in three
+# do. Nor is it clear which head matters most. With zeros it is head 3. With the average it is head 2, which looked at
+# commas in our date. (In June it reads the month's name, as the last Deeper part below shows.) To take a part away
+# and see what is lost is called an **ablation**; these are a *zero* and a *mean* ablation.
 #
-# And the two odd rows of section 5, those of 月 and of the weekday? We silence head 3 in them, too:
+# Remember this whenever you see a picture of attention. **Weights show where a model looks, in this text. They do not
+# show whether it needs to.** For that, change something and see what is lost; and say what you put in its place.
 
-# %% jupyter={"source_hidden": true}
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: must the model look at the English to write 年 and 月?
+#
+# Every date has a 年 (*nián*) after the year and a 月 (*yuè*) after the month. In section 5 the row of 月 looked at
+# `November`, and the row of the weekday at a comma. We silence head 3 in these two:
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 is_weekday = torch.isin(writes, torch.tensor([tokenizer.encode(f"星期{day}")[0] for day in "一二三四五六日"]))
 print("right without head 3     zeros   its average")
 for name, rows in (("月 after the month", is_yue), ("the weekday", is_weekday)):
@@ -712,11 +666,60 @@ for name, rows in (("月 after the month", is_yue), ("the weekday", is_weekday))
     print(f"{name:20}{zeros:10}{average:14}   of {rows.sum()}")
 assert average == rows.sum() > zeros > 140
 
-# %% [markdown]
-# The row of 月 does not need it. The row of the weekday needs it a little with zeros in its place, and not at all with its average.
+# %% [markdown] tags=["deeper"]
+# The row of 月 does not need it. The row of the weekday needs it a little with zeros in its place, and not at all with
+# its average.
 #
-# Remember this whenever you see a picture of attention. **Weights show where a model looks, in this text. They do not show
-# whether it needs to.** For that, change something and see what is lost; and say what you put in its place.
+# Other heads may help. So we silence the whole cross-attention, all heads in both blocks, in one kind of row at a
+# time. Is its token still written?
+
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
+@torch.no_grad()
+def written_blindly(rows, on_average=False):
+    """What is written in these rows (B, T) if the cross-attention says nothing there, or the same for all dates."""
+
+    def silent(compute):
+        def forward(*args, **kwargs):
+            said = compute(*args, **kwargs)
+            instead = said[rows].mean(dim=0) if on_average else torch.zeros(said.shape[-1])
+            return torch.where(rows[..., None], instead, said)
+
+        return forward
+
+    with patched((layer, "forward", silent(layer.forward)) for layer in layers):
+        return model(sources, reads, source_mask).argmax(dim=-1)
+
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
+is_nian = writes == year_sign
+after_one = torch.zeros_like(is_first)
+after_one[:, 1:] = is_first[:, :-1] & (reads[:, 1:] == one)
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
+print("right, if the cross-attention says       zeros   its average")
+for name, silenced in (
+    ("年 after the year", is_nian),
+    ("月 after the month", is_yue),
+    ("the month's first digit", is_first),
+    ("after a first 1: 月, or a digit", after_one),
+):
+    zeros, average = ((written_blindly(silenced, way) == writes)[silenced].sum() for way in (False, True))
+    print(f"{name:36}{zeros:10}{average:14}   of {silenced.sum()}")
+for name, silenced, sign in (("The first digit is 1", is_first, one), ("月 follows a first 1", after_one, month_sign)):
+    zeros, average = ((written_blindly(silenced, way) == sign)[silenced].sum() for way in (False, True))
+    truth = (writes == sign)[silenced].sum()
+    print(f"{name}: with zeros in {zeros} dates, with the average in {average}, in truth in {truth}.")
+
+# %% [markdown] tags=["deeper"]
+# What does the model write in a row that cannot look at the English?
+#
+# * **After the year** habit says 年, and that is always right. This row has no need to look, whatever its weights show.
+# * **For the month's first digit** habit says 1. That is right in exactly the months that begin with 1.
+# * **After the month** 月 is written in all 500 dates, too. (Trust the zeros here: an average over rows that all write
+#   月 may give it away.) Yet a first 1 may be January, or the beginning of 10, 11 or 12. There, with zeros, the model
+#   writes 月 in 166 of 168 dates: right in January, and too early nearly everywhere else. With the average it mostly
+#   guesses wrong. It need not read English to write 月; it must read it to know *when*.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: what has a head for commas to do with months?
@@ -759,8 +762,8 @@ for month in range(2, 10):
 # %% [markdown]
 # ## 9. What people get wrong
 #
-# **The softmax over the wrong axis.** `dim=-2` instead of `dim=-1` runs without an error. Now the *queries* compete with each
-# other: each key's column sums to 1, and a change of the last query changes the output of the first.
+# **The softmax over the wrong axis.** `dim=-2` instead of `dim=-1` runs without an error. Now the *queries* compete:
+# each key's column sums to 1, and a change of the last query changes the output of the first.
 
 # %% jupyter={"source_hidden": true}
 q, k, v = torch.randn(4, 36), torch.randn(32, 36), torch.randn(32, 36)
@@ -773,8 +776,8 @@ for name, dim in (("over the keys", -1), ("over the queries", -2)):
     print(f"the last query moves its output by {moved:.0%}")
 
 # %% [markdown]
-# **The division outside the softmax**, $\frac{1}{\sqrt{d}}\operatorname{softmax}(QK^\top)V$. This slip of the pen runs, too. The
-# scores stay too large, so one key takes most of the weight, and what multiplies the values no longer sums to 1.
+# **The division outside the softmax**, $\frac{1}{\sqrt{d}}\operatorname{softmax}(QK^\top)V$, runs, too. The scores
+# stay too large, so one key takes most of the weight, and what multiplies the values no longer sums to 1.
 
 # %% jupyter={"source_hidden": true}
 for name, weights in (("outside", (q @ k.T).softmax(dim=-1) / 6), ("inside", attention(q, k, v)[1])):
@@ -785,8 +788,8 @@ for name, weights in (("outside", (q @ k.T).softmax(dim=-1) / 6), ("inside", att
 # %% [markdown]
 # ## 10. What you have now
 #
-# The formula of section 5 works for any number of leading axes: in the model they are the texts of a batch and the heads. One
-# thing is new here, the mask, which hides keys. Ignore it today; [lesson 03](03_masks.ipynb) is about it. Put your version
+# The formula of section 5 works for any number of leading axes: in the model they are the texts of a batch and the
+# heads. One thing is new here, the mask, which hides keys. [Lesson 03](03_masks.ipynb) is about it. Put your version
 # into the translator, in all 24 heads, and let it write:
 
 
@@ -838,9 +841,9 @@ with replace_attention(model, yours):
 #   and the output is the weighted average of the values.
 # * Queries, keys and values are made from the tokens' vectors by three learnt matrices. Cross-attention asks about another
 #   text, self-attention about its own.
-# * Undivided, a typical score grows like $\sqrt{d}$. Dividing by the root gives scores that begin with the same size at every
-#   width; undivided, our translators were behind after 500 steps. $d$ is the width that meets in the dot product.
-# * The output never leaves the hull of the values.
+# * Undivided, a typical score grows like $\sqrt{d}$, with $d$ the width that meets in the dot product. Dividing by the root
+#   gives scores that begin with the same size at every width. Undivided, our translators were behind after 500 steps.
+# * The output never leaves the convex hull of the values.
 # * A weight is not a need. One picture is one text, and which head matters most depends on what stands in its place.
 #
 # **Papers.** Bahdanau, Cho, Bengio (2014), [arXiv:1409.0473](https://arxiv.org/abs/1409.0473): attention in translation.

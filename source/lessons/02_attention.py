@@ -12,8 +12,8 @@
 # third token. The lit parts of the drawing find it there. (On the left the **encoder** reads, on the right the
 # **decoder** writes, each in two **blocks**.)
 #
-# In this lesson you build that part, **attention**, out of a plain average, and the translator works with your
-# version. Then we ask whether it needs the words that it looks at. You will be able to
+# In this lesson you build that part, **attention**, out of a plain average. We ask whether the translator needs to
+# look where it looks, and at the end it works with your version. You will be able to
 #
 # * compute attention from its vectors, for one word and for a whole text;
 # * say what queries, keys and values are for, and where they come from;
@@ -58,12 +58,12 @@ print(f"{whole:.1%} of the dates are right")
 # larger its weight. (The tokens of one text look at each other in the same way.) We damage only the scores,
 # everywhere at once, and make them
 #
-# * **all the same**, and so all weights, too: the model has no choice;
-# * **four times too large**, as in lesson 00's "without scale", which about two dates in three survived;
+# * **all the same**, so that all weights are, too: the model has no choice;
+# * **four times too large**, as when lesson 00 left out a division by 4 ("without scale"): about two dates in three
+#   survived;
 # * **four times too small**.
 #
-# Within any one attention, the last two keep the order of the scores. Which of these two hurts more? Run the cell,
-# and click your guess.
+# A factor of 4 or 1/4 keeps the order of the scores. Which of the two hurts more? Run the cell, and click your guess.
 
 # %%
 predict("02_attention.break_scale")
@@ -102,10 +102,11 @@ predict("02_attention.break_scale", actual=worse)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# The figure shows how many dates stay right, for seven factors. Scores that are too large give the favourite even
-# more weight, and most dates survive a factor of 4. Scores that are too small spread the weight, and what arrives is
-# a mixture of many tokens: with a quarter hardly any date survives. Section 3 shows both for one token. With no
-# choice none is right; the line above the figure is what the model then writes for our date.
+# The figure shows how many dates stay right, for seven factors. Scores that are too large give the favourite, the
+# token with the highest score, even more weight, and most dates survive a factor of 4. Scores that are too small
+# spread the weight, and what arrives is a mixture of many tokens: with a quarter hardly any date survives. Section 3
+# shows both for one token. With no choice none is right; what the model then writes for our date is printed above the
+# figure.
 #
 # </details>
 #
@@ -123,8 +124,8 @@ predict("02_attention.break_scale", actual=worse)
 # year 0.01, all others 0.00.](figures/02_attention_looking.svg)
 #
 # We fetch these weights. The model reads the whole Chinese text at once, as in training; [lesson 03](03_masks.ipynb)
-# shows what keeps it from reading ahead. Its first row reads `[BOS]`, the sign for the beginning. The sixth has just
-# read 年, and writes the first digit of the month.
+# shows what keeps it from reading ahead. There is one row for each Chinese token read. The first reads `[BOS]`, the
+# sign for the beginning. The sixth has just read 年, and writes the first digit of the month.
 
 # %%
 source, _ = tokenizer.batch(["Sunday, November 22, 2026"])
@@ -139,8 +140,8 @@ for word, weight in zip(words, weights, strict=True):
     print(f"{word:10}{weight:.2f}")
 
 # %% [markdown]
-# What do the weights do? Each token offers a vector of 16 numbers, its **value**. The head passes on their weighted
-# average, which is one product of a row with a matrix. How near does it come to November's value?
+# What do the weights do? Each token offers a vector of 16 numbers, its **value**. The head passes on the weighted
+# average of the values: each times its weight, all added up. How near does it come to November's value?
 
 # %% jupyter={"source_hidden": true}
 with torch.no_grad():  # section 4 and lesson 04 show where values come from
@@ -157,8 +158,8 @@ for name, vector in (("November's value", november), ("the plain average", plain
     print(f"distance of the output to {name:18}{(output - vector).norm() / november.norm():.2f} of November's length")
 
 # %% [markdown]
-# It comes near. Equal weights would give the plain average, whatever is being written. **To look at a word is to take
-# an average in which it counts nearly alone.**
+# It comes near. Equal weights would give the plain average, whatever is being written: section 1's "no choice". **To
+# look at a word is to take an average in which it counts nearly alone.**
 #
 # ## 3. A dictionary that answers softly
 #
@@ -175,9 +176,9 @@ print(months.get("November"), months.get("november"))
 # changes everything. There is no slope to follow.
 #
 # So make it soft. The **query** becomes a vector that says what is looked for. Each token gets a **key**, a vector of
-# the same width that says how it can be found. Their dot product is the **score**: the larger it is, the further the
-# key reaches in the query's direction. Here are our head's query and its ten keys (the division by 4 is the subject
-# of section 6):
+# the same width that says how it can be found. The dot product of query and key is the key's **score**: the larger it
+# is, the further the key reaches in the query's direction. Here are our head's ten scores (the division by 4 is the
+# subject of section 6):
 
 # %%
 query, keys = block_2.queries[2, 5], block_2.keys[2]  # (16,), (10, 16)
@@ -186,8 +187,8 @@ for word, score in zip(words, scores, strict=True):
     print(f"{word:10}{score:5.1f}")
 
 # %% [markdown]
-# November stands out, but scores can be negative and sum to anything. **Softmax** turns them into weights: take the
-# exponential, which is always positive, and divide by the sum.
+# November stands out, but scores can be negative and sum to anything. **Softmax** turns them into weights: take
+# exponentials, which are always positive, and divide by their sum.
 #
 # $$\text{weight}_j = \frac{e^{\text{score}_j}}{\sum_{j'} e^{\text{score}_{j'}}}$$
 
@@ -202,7 +203,7 @@ for factor in (4, 1 / 4):
 # You have just computed by hand where a Transformer looks, and seen section 1 on one token. With scores four times as
 # large, November stands alone. With scores four times as small, two thirds of the weight go to others.
 #
-# One repair is left. What is $e^{1000}$ in 32 bits?
+# One danger is left. What is $e^{1000}$ in 32 bits?
 
 # %%
 high = torch.tensor([1000.0, 999.0])
@@ -214,7 +215,7 @@ print("as above:", naive.tolist(), "   with the largest score subtracted first:"
 # %% [markdown]
 # It is infinity, and infinity over infinity is not a number. Subtract the largest score from all of them, and no
 # exponent is above 0. The weights stay the same, as you saw in [lesson 01](01_toolkit.ipynb). Torch's `softmax` does
-# not overflow. With it, here is the whole soft dictionary:
+# not overflow. With it, here is the whole soft dictionary, for $S$ keys of width $d$. (Our 4 was $\sqrt{16}$.)
 
 
 # %%
@@ -230,15 +231,15 @@ assert torch.allclose(attend_one(query, keys, values)[1], weights, atol=1e-5)
 # %% [markdown]
 # ## 4. One vector, three jobs
 #
-# Where do queries, keys and values come from? All three are made from one thing: the vector `x` that stands for a
-# token at this point of the model, its **hidden state**. It has three jobs. The `x` of the last token written, 年,
-# must *look for* a month. The `x` of `November` must *be found*, as a month. Once found, it must *hand over*
-# something else: that it is the eleventh. So the model learns three matrices, three **projections** of `x`:
+# Where do queries, keys and values come from? Each is made from a token's **hidden state**, the vector `x` that
+# stands for the token at one point of the model. There are three jobs. The `x` of the last token written, 年, must
+# *look for* a month. The `x` of `November` must *be found*, as a month. Once found, it must *hand over* something
+# else: that it is the eleventh. So the model learns three matrices, three **projections** of `x`:
 #
 # $$q = x\,W_Q \qquad k = x\,W_K \qquad v = x\,W_V$$
 #
 # On the left the last token written asks; on the right three of the words being read answer. (Ten of each vector's
-# sixteen numbers are drawn; darker means larger, plus or minus.)
+# sixteen numbers are drawn; darker means further from 0.)
 #
 # ![Left, the last token written, nián: its vector times W_Q is the query, what do I look for. Right, three of the words being
 # read, Sunday, November and 2: their vectors times W_K are keys, how am I found, and times W_V values, what do I hand over.
@@ -254,8 +255,9 @@ assert torch.allclose(attend_one(query, keys, values)[1], weights, atol=1e-5)
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: are the matrices needed?
 #
-# Could self-attention do without $W_Q$ and $W_K$, and compare the `x` themselves? We try it on the English tokens:
-# first with the bare `x`, then with the matrices of the encoder's first head.
+# Could self-attention do without $W_Q$ and $W_K$, and compare the `x` themselves? Here are scores of the English
+# tokens, first with the bare `x`, then with the matrices of the encoder's first head, each divided by the root of its
+# width:
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 with torch.no_grad():
@@ -270,25 +272,26 @@ for name, scores in (("x with x", plain), ("with W_Q, W_K", projected)):
     print(f"{name:14}{scores[0, 2]:12.1f}{scores[2, 0]:16.1f}{favourites:12} of 10")
 
 # %% [markdown] tags=["deeper"]
-# Without the matrices two tokens must score each other alike, $x \cdot y = y \cdot x$, and here each of the ten
-# scores highest with itself. With them one token can look at another that does not look back. (In a sentence, *it*
-# must find its noun; the noun need not find *it*.)
+# Without the matrices two tokens $x$ and $y$ must score each other alike, $x \cdot y = y \cdot x$, and here each of
+# the ten scores highest with itself. With them one token can look at another that does not look back. (In a sentence,
+# *it* must find its noun; the noun need not find *it*.)
 #
-# Why two? The scores see only their product: $q \cdot k = x\,W_Q W_K^\top y^\top$. One matrix $M$ in the middle would
-# do as well. Two narrow ones, here (64, 16) each, make it out of fewer numbers, and give us two words, query and key.
+# Why two? Biases aside, the scores see only the product of the two: $q \cdot k = x\,W_Q W_K^\top y^\top$. One matrix
+# $M$ in the middle would do as well. Two narrow ones, here (64, 16) each, make it out of fewer numbers, and give us
+# two words, query and key.
 
 # %% [markdown]
 # ## 5. All queries at once
 #
-# Every token that is written asks its own question. So stack the $T$ queries as rows of one matrix, and the $S$ keys
-# and $S$ values as rows of two others; here $T = 13$ and $S = 10$. All the dot products together are *one* product of
+# Every row of the decoder asks its own question. So stack the $T$ queries as rows of one matrix, and the $S$ keys and
+# $S$ values as rows of two others; here $T = 13$ and $S = 10$. All the dot products together are *one* product of
 # matrices:
 #
 # | name | shape | meaning |
 # |---|---|---|
-# | `q`, `k`, `v` | $(T, d)$, $(S, d)$, $(S, e)$ | queries and keys meet in a dot product, so they share $d$ |
+# | `q`, `k`, `v` | $(T, d)$, $(S, d)$, $(S, e)$ | queries and keys share $d$, for their dot product; values may be $e$ wide |
 # | `scores` | $(T, S)$ | row $i$, column $j$: query $i$ · key $j$, divided by $\sqrt{d}$ |
-# | `weights` | $(T, S)$ | softmax of each *row*, which then sums to 1 |
+# | `weights` | $(T, S)$ | softmax of each *row*: the weights of one query, which sum to 1 |
 # | `output` | $(T, e)$ | $\text{output}_i = \sum_j \text{weights}_{ij}\, v_j$: the sum runs over the *keys* $j$ |
 #
 # The framed row writes the month.
@@ -319,8 +322,9 @@ assert difference < 1e-5
 print("the model's weights and ours differ by less than 0.00001")
 
 # %% [markdown]
-# One formula gives all the weights of our head. Here they are, one row for each token about to be written, in Latin
-# letters (*xīngqīrì* is Sunday, and `[EOS]` the sign for the end). Where does each row look?
+# One formula gives all the weights of our head. Here they are, one row for each token about to be written, the
+# Chinese in Latin letters (*rì* is day, *xīngqīrì* Sunday, and `[EOS]` the sign for the end). Where does each row
+# look?
 
 # %% jupyter={"source_hidden": true}
 rows = ["2", "0", "2", "6", "nián", "1", "1", "yuè", "2", "2", "rì", "xīngqīrì", "[EOS]"]
@@ -330,16 +334,16 @@ _ = ax.set_title("Head 3 of block 2: the month's digits read November")
 assert weights[5:7, 2].min() > 0.8
 
 # %% [markdown]
-# The month's digits read `November`. But so does the row of *yuè* (month), when the digits are written already. And
-# the weekday's row looks at a comma more than at `Sunday`. Are these looks good for anything? The picture does not
-# say; section 8 asks.
+# The rows of the month's digits look at `November`. But so does the row of *yuè* (month), when both digits are
+# written already. And the weekday's row looks at a comma more than at `Sunday`. Are these looks good for anything?
+# The picture does not say; a Deeper part of section 8 tries it.
 #
 # ## 6. Why divide by $\sqrt{d}$?
 #
-# The formula's one constant is left, and with it the second question of section 1. A score is a sum of $d$ products,
-# one for each component. Suppose that the components of `q` and `k` are independent, with mean 0 and variance 1:
-# before training nothing ties them together. Then each product $q_c k_c$ has mean 0. Its variance is the mean of
-# $q_c^2 k_c^2$, which is the mean of $q_c^2$ times the mean of $k_c^2$: 1. Variances of independent terms add up:
+# The formula's one constant is left. A score is a sum of $d$ products, one for each component. Suppose that the
+# components of `q` and `k` are independent, with mean 0 and variance 1. Then each product $q_c k_c$ has mean 0. Its
+# variance is the mean of $q_c^2 k_c^2$, which is the mean of $q_c^2$ times the mean of $k_c^2$: 1. Variances of
+# independent terms add up:
 #
 # $$\operatorname{var}(q \cdot k) = \sum_{c=1}^{d} \operatorname{var}(q_c k_c) = d$$
 #
@@ -353,16 +357,16 @@ for d in widths:
     assert 0.9 < scores.var() / d < 1.1
 
 # %% [markdown]
-# So the size of a score depends on a width that has nothing to do with the text. Dividing by $c$ divides the variance
-# by $c^2$. For variance 1 at every width, $c$ must be $\sqrt{d}$. Mind which $d$: the width of the vectors that *meet
+# So the size of a score depends on a width that has nothing to do with the text. Dividing by $a$ divides the variance
+# by $a^2$. For variance 1 at every width, $a$ must be $\sqrt{d}$. Mind which $d$: the width of the vectors that *meet
 # in the dot product*. The translator's `x` is 64 wide, but a head's queries and keys only 16 ([lesson
 # 04](04_multi_head.ipynb) says why): hence the 4 in section 3.
 #
-# Does it matter to a *fresh* model, which must still learn where to look? The **gradient** at a score says how much
-# the loss would change if this score moved a little: near 0, nothing tells the model to look there more, or less. We
-# take the **median** of its size over many queries and all their keys: the gradient at an ordinary score. Draw `q`
-# and `k` at random, divide by *nothing*, and let $d$ grow. What happens to this gradient? Run the cell, and click
-# your guess.
+# Does the size of the scores matter to a *fresh* model, too, which must still learn where to look? The **gradient**
+# at a score says how much the loss would change if this score moved a little: near 0, nothing tells the model to look
+# there more, or less. Draw `q`, `k` and `v` at random, let a random direction stand for the loss, divide by
+# *nothing*, and let $d$ grow. What happens to the **median** size of the gradient, over many queries and keys? Run
+# the cell, and click your guess.
 
 # %%
 predict("02_attention.gradient")
@@ -416,11 +420,13 @@ predict("02_attention.gradient", actual="vanishes" if faded else "grows" if grow
 # The left picture shows the **entropy**, which says how evenly a query spreads its weight: 0 if one key takes all,
 # $\ln 32 = 3.47$ if 32 keys share equally. The right one shows the gradient.
 #
-# * **No division**: the entropy falls, until one key takes all (**saturation**). If score $j$ moves, the output moves
-#   $w_j\,(v_j - \text{output})$ times as fast. So a key without weight gets no gradient. And the favourite's fades too
-#   (the dotted black line): the output is nearly its own value, so $v_j - \text{output}$ is nearly 0.
+# * **No division**: the entropy falls as $d$ grows, until one key takes nearly all (**saturation**). The derivative
+#   of the output with respect to score $j$ is $w_j\,(v_j - \text{output})$, with $w_j$ the key's weight. So a key without weight
+#   gets no gradient. And the gradient of the favourite, the key with the highest score, fades too (the dotted black
+#   line): the output is nearly its own value, so $v_j - \text{output}$ is nearly 0.
 # * **By $\sqrt{d}$**: both lines are flat. The width no longer decides how sharp attention is.
-# * **By $d$**: the gradients live, but attention begins as nearly the plain average (the dotted line on the left).
+# * **By $d$**: the gradients live, but the entropy climbs to the grey dotted line: the output is nearly the plain
+#   average.
 #
 # </details>
 #
@@ -444,10 +450,10 @@ for n_heads in (4, 1):
     assert all(b >= a for a, b in zip(root["right"], by_d["right"], strict=True))
 
 # %% [markdown]
-# Undivided, the translator still learns. (Its widths, 16 and 64, are not the right end of the picture.) But after 500
+# Undivided, the translator still learns. (Its widths, 16 and 64, are far below the pictures' 1024.) But after 500
 # steps it is behind with every seed, further with one wide head than with four narrow ones. Dividing by $d$ costs
-# only a slower beginning. So the root is not the only divisor that works. What it gives is a start in which scores
-# have the same size at every width.
+# only a slower beginning. So the root is not the only divisor that works. What it gives, for random `q` and `k`, is
+# scores of the same size at every width.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: is a fresh translator like random numbers?
@@ -485,14 +491,14 @@ assert max(fresh[1, "none"]) < min(fresh[4, "none"]) < min(fresh[1, "sqrt(d)"])
 assert all(max(fresh[n, "sqrt(d)"]) < 2.25 < 2.28 < min(fresh[n, "d"]) for n in (4, 1))
 
 # %% [markdown] tags=["deeper"]
-# In one respect it is: undivided, one wide head is sharper than four narrow ones with every seed. With the root the width hardly
-# matters, and the weights are not yet equal; with $d$ they nearly are, at both widths.
+# In one respect it is: undivided, one wide head is sharper than four narrow ones with every seed. With the root the
+# width hardly matters, and the weights are less even than with $d$, which makes them nearly equal at both widths.
 
 # %% [markdown]
 # ## 7. Play
 #
 # Can every key be found, if only the query is right? Here are five keys in the plane. Is there a query, however long,
-# whose favourite is $k_5$? Guess it from the picture: run both cells, and click.
+# for which $k_5$ scores highest? Guess it from the picture: run both cells, and click.
 
 # %% jupyter={"source_hidden": true}
 explorer = QueryExplorer()
@@ -509,8 +515,8 @@ _ = ax.axvline(0, color="grey", linewidth=0.6)
 predict("02_attention.hull")
 
 # %% [markdown]
-# For the answer we turn a long query through 3,600 directions. (Or turn one yourself, in the explorer below, before
-# you look.)
+# For the answer we turn a query through 3,600 directions, and note its favourite, the key that scores highest. (Or
+# turn one yourself, in the explorer below, before you look.)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 angle = torch.linspace(0, 2 * math.pi, 3601)[:-1]
@@ -526,10 +532,11 @@ predict("02_attention.hull", actual="yes" if wins[4] else "no")
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# The *tip* of $k_5$ lies inside the figure that the tips of the four others span, so $k_5$ is an average of them. A dot product
-# with an average of keys is the average of their dot products, and an average is never the largest. So no query, however
-# long, makes $k_5$ its favourite; at best all five are equal, and the output is the plain average. (Twice as long, $k_5$
-# would reach outside, and be found.) What can be found depends on where the keys lie.
+# The *tip* of $k_5$ lies inside the figure that the tips of the four others span, so $k_5$ is a weighted average of
+# them. Its dot product with a query is the same weighted average of their dot products, and so never above the
+# largest. So no query, however long, makes $k_5$ its favourite; at best all five are equal, and the output is the
+# plain average. (Twice as long, $k_5$ would reach outside, and be found.) What can be found depends on where the keys
+# lie.
 #
 # </details>
 #
@@ -561,13 +568,13 @@ explorer  # QueryExplorer()
 #
 # ## 8. Does it need to look there?
 #
-# We have watched one head find `November`. Does the translator need it? Here are all eight heads of the
+# We have watched one head find `November`. Does the translator need this head? Here are all eight heads of the
 # cross-attention, four in each of two blocks. A row is a token about to be written, a column a token being read. (The
 # view opens on the head least like the average of all. Its colours go by the *root* of a weight, so small weights
 # look larger than in section 5's picture.)
 #
-# Which heads of block 2 look at `November` when the month's digits are written, and which look at *commas* then? If
-# you could keep only one of them, which?
+# Which heads of block 2 look at `November` when the month's digits are written, and which look at *commas* then?
+# Which of them matters most?
 
 # %%
 seen, predicted, read = translation_attention(model, tokenizer, "Sunday, November 22, 2026")
@@ -576,8 +583,8 @@ AttentionView(seen, predicted, read)
 # %% [markdown]
 # <details><summary>Answer, when you have looked</summary>
 #
-# Above all head 3 looks at `November`, in the rows of both digits. Head 2 looks at the two commas in both rows, head
-# 1 at one of them in the first.
+# Above all head 3 looks at `November`, in the rows of both digits. Head 2 looks at both commas in both rows, head 1
+# at one comma in the row of the first digit.
 #
 # </details>
 #
@@ -585,9 +592,10 @@ AttentionView(seen, predicted, read)
 # block 2 gives `November` 0.92 of its weight, and head 2 looks at two commas. So without head 3 the month should be
 # lost, and head 2 should not be missed. We silence single heads, in that row and nowhere else.
 #
-# What does a silent head say? Either zeros, or what it says *on average* over all dates. We try both. Without a look
-# at the English this row writes 1 by habit, as the first Deeper part below shows. So we count only the 332 dates
-# whose month does *not* begin with 1. Compare the bars of heads 2 and 3 of block 2.
+# What does a silent head say? Either zeros, or its *average* in this row over all 500 dates. We try both. With the
+# whole cross-attention silent, this row writes 1 in every date, as the first Deeper part below shows. So we count
+# only the 332 dates whose month does *not* begin with 1. (Our November is not among them.) Below, compare the bars of
+# heads 2 and 3 of block 2.
 
 # %% jupyter={"source_hidden": true}
 sources, source_mask = tokenizer.batch([pair.source for pair in held_out])
@@ -643,20 +651,21 @@ assert found["block 2, head 2"][1] < found["block 2, head 3"][1] and found["bloc
 assert without[0] < 290 and max(alone) < 110
 
 # %% [markdown]
-# The row must look: with all eight heads silent, none of these months is right. But **without head 3 most months
-# still come out**: five in six with zeros, 29 in 30 with its average. With this head alone, fewer than one in three
-# do. Nor is it clear which head matters most. With zeros it is head 3. With the average it is head 2, which looked at
-# commas in our date. (In June it reads the month's name, as the last Deeper part below shows.) To take a part away
-# and see what is lost is called an **ablation**; these are a *zero* and a *mean* ablation.
+# In these dates the row must look: with all eight heads silent, none of the months is right. But **without head 3
+# most months still come out**: five in six with zeros, 29 in 30 with its average. With this head alone, fewer than
+# one in three do. Nor is it clear which head matters most. With zeros it is head 3. With the average it is head 2,
+# which looked at commas in our date. (In June it reads the month's name, as the last Deeper part below shows.) To
+# take a part away and see what is lost is called an **ablation**; these are a *zero* and a *mean* ablation.
 #
-# Remember this whenever you see a picture of attention. **Weights show where a model looks, in this text. They do not
+# Remember this whenever you see a picture of attention. **Weights show where a model looks, in one text. They do not
 # show whether it needs to.** For that, change something and see what is lost; and say what you put in its place.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: must the model look at the English to write 年 and 月?
 #
 # Every date has a 年 (*nián*) after the year and a 月 (*yuè*) after the month. In section 5 the row of 月 looked at
-# `November`, and the row of the weekday at a comma. We silence head 3 in these two:
+# `November`, and the row of the weekday, which 167 of the 500 dates have, at a comma. First we silence head 3 in
+# these two:
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 is_weekday = torch.isin(writes, torch.tensor([tokenizer.encode(f"星期{day}")[0] for day in "一二三四五六日"]))
@@ -667,8 +676,8 @@ for name, rows in (("月 after the month", is_yue), ("the weekday", is_weekday))
 assert average == rows.sum() > zeros > 140
 
 # %% [markdown] tags=["deeper"]
-# The row of 月 does not need it. The row of the weekday needs it a little with zeros in its place, and not at all with
-# its average.
+# The row of 月 does not need head 3. The row of the weekday is right in 153 of 167 dates with zeros in place of the
+# head, and in all of them with its average.
 #
 # Other heads may help. So we silence the whole cross-attention, all heads in both blocks, in one kind of row at a
 # time. Is its token still written?
@@ -712,19 +721,20 @@ for name, silenced, sign in (("The first digit is 1", is_first, one), ("月 foll
     print(f"{name}: with zeros in {zeros} dates, with the average in {average}, in truth in {truth}.")
 
 # %% [markdown] tags=["deeper"]
-# What does the model write in a row that cannot look at the English?
+# What does the model write in a row that does not look at the English itself?
 #
 # * **After the year** habit says 年, and that is always right. This row has no need to look, whatever its weights show.
 # * **For the month's first digit** habit says 1. That is right in exactly the months that begin with 1.
 # * **After the month** 月 is written in all 500 dates, too. (Trust the zeros here: an average over rows that all write
 #   月 may give it away.) Yet a first 1 may be January, or the beginning of 10, 11 or 12. There, with zeros, the model
 #   writes 月 in 166 of 168 dates: right in January, and too early nearly everywhere else. With the average it mostly
-#   guesses wrong. It need not read English to write 月; it must read it to know *when*.
+#   guesses wrong. To write 月 this row need not look at the English; after a first 1 it must look, to know *when*.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: what has a head for commas to do with months?
 #
-# Our picture showed one date. Here are heads 2 and 3 of block 2 in all 332, and which months are lost without them:
+# Our picture showed one date. Here are heads 2 and 3 of block 2 in all 332 dates, and which months are lost without
+# them:
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 month_of = torch.tensor([int(pair.target.split("年")[1].split("月")[0]) for pair in held_out])
@@ -789,8 +799,8 @@ for name, weights in (("outside", (q @ k.T).softmax(dim=-1) / 6), ("inside", att
 # ## 10. What you have now
 #
 # The formula of section 5 works for any number of leading axes: in the model they are the texts of a batch and the
-# heads. One thing is new here, the mask, which hides keys. [Lesson 03](03_masks.ipynb) is about it. Put your version
-# into the translator, in all 24 heads, and let it write:
+# heads. One thing is new here, the mask, which hides keys where it is false. [Lesson 03](03_masks.ipynb) is about it.
+# Put your version into the translator, in all 24 heads, and let it write:
 
 
 # %%
@@ -822,12 +832,12 @@ with replace_attention(model, yours):
 #
 # <details><summary>A colleague divides by $d$. Will the model learn nothing at all?</summary>
 #
-# It learns: the translators of section 6 did, after a slower beginning, as well as with the root. They begin with nearly the
-# plain average, and larger $W_Q$ and $W_K$ can make up for the divisor.
+# It learns. The translators of section 6 began more slowly, but after 500 steps they were as good as with the root.
+# They begin with nearly the plain average; larger $W_Q$ and $W_K$ may make up for the divisor.
 #
 # </details>
 #
-# <details><summary>A picture shows that the row of 月 puts most of its weight on a comma. What do you know?</summary>
+# <details><summary>A picture shows that the weekday's row puts most of its weight on a comma. What do you know?</summary>
 #
 # Where it looks. Not that the comma matters: change what the row receives, in more ways than one, and see what is lost.
 #
@@ -839,10 +849,11 @@ with replace_attention(model, yours):
 #
 # * Attention is a dictionary that answers softly: a query is compared with every key, softmax turns the scores into weights,
 #   and the output is the weighted average of the values.
-# * Queries, keys and values are made from the tokens' vectors by three learnt matrices. Cross-attention asks about another
-#   text, self-attention about its own.
-# * Undivided, a typical score grows like $\sqrt{d}$, with $d$ the width that meets in the dot product. Dividing by the root
-#   gives scores that begin with the same size at every width. Undivided, our translators were behind after 500 steps.
+# * Queries, keys and values are made from the tokens' vectors by three learnt matrices. Keys and values come from
+#   another text in cross-attention, from the queries' own in self-attention.
+# * With independent components a typical dot product grows like $\sqrt{d}$, the root of the width of queries and
+#   keys. Dividing by the root keeps its size the same at every width. Undivided, our translators were behind after
+#   500 steps.
 # * The output never leaves the convex hull of the values.
 # * A weight is not a need. One picture is one text, and which head matters most depends on what stands in its place.
 #

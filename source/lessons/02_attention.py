@@ -63,7 +63,8 @@ print(f"{whole:.1%} of the dates are right")
 #   survived;
 # * **four times too small**.
 #
-# A factor of 4 or 1/4 keeps the order of the scores. Which of the two hurts more? Run the cell, and click your guess.
+# Within any one attention, a factor of 4 or 1/4 keeps the order of the scores. Which of the two hurts more? Run the
+# cell, and click your guess.
 
 # %%
 predict("02_attention.break_scale")
@@ -246,7 +247,7 @@ assert torch.allclose(attend_one(query, keys, values)[1], weights, atol=1e-5)
 # Below: the scores of query and keys are 0.1, 6.8 and 3.2, the weights 0.00, 0.92 and 0.03, and the output is mostly
 # November's value. Each vector shows the first ten of its sixteen numbers.](figures/02_attention_roles.svg)
 #
-# The key of `November` fits the query best, so the output is mostly November's value.
+# The key of `November` fits the query far better than the others, so the output is mostly November's value.
 #
 # When the queries come from the text being written, and keys and values from the text being read, this is
 # **cross-attention**. When all three come from one text, it is **self-attention**: the English tokens look at each
@@ -294,7 +295,7 @@ for name, scores in (("x with x", plain), ("with W_Q, W_K", projected)):
 # | `weights` | $(T, S)$ | softmax of each *row*: the weights of one query, which sum to 1 |
 # | `output` | $(T, e)$ | $\text{output}_i = \sum_j \text{weights}_{ij}\, v_j$: the sum runs over the *keys* $j$ |
 #
-# The framed row writes the month.
+# The framed row writes the month's first digit.
 #
 # ![Five matrices side by side. q, with 13 rows of 16 numbers, times k transposed, 16 rows of 10, gives the 13 by 10 weights after
 # a division by 4 and a softmax of each row. The weights times v, 10 rows of 16 numbers, give the output, 13 rows of 16. The sixth
@@ -452,7 +453,7 @@ for n_heads in (4, 1):
 # %% [markdown]
 # Undivided, the translator still learns. (Its widths, 16 and 64, are far below the pictures' 1024.) But after 500
 # steps it is behind with every seed, further with one wide head than with four narrow ones. Dividing by $d$ costs
-# only a slower beginning. So the root is not the only divisor that works. What it gives, for random `q` and `k`, is
+# only a slower beginning here. So the root is not the only divisor that works. What it gives, for random `q` and `k`, is
 # scores of the same size at every width.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
@@ -851,8 +852,8 @@ with replace_attention(model, yours):
 #   and the output is the weighted average of the values.
 # * Queries, keys and values are made from the tokens' vectors by three learnt matrices. Keys and values come from
 #   another text in cross-attention, from the queries' own in self-attention.
-# * With independent components a typical dot product grows like $\sqrt{d}$, the root of the width of queries and
-#   keys. Dividing by the root keeps its size the same at every width. Undivided, our translators were behind after
+# * With independent components of mean 0 a typical dot product grows like $\sqrt{d}$, the root of the width of
+#   queries and keys. Dividing by the root keeps its size the same at every width. Undivided, our translators were behind after
 #   500 steps.
 # * The output never leaves the convex hull of the values.
 # * A weight is not a need. One picture is one text, and which head matters most depends on what stands in its place.

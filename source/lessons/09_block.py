@@ -10,12 +10,13 @@
 # masked self-attention (03), cross-attention to the encoder's vectors (02) and feed-forward; above, the scores of the next
 # token.](figures/09_block_whole.svg)
 #
-# You know this picture, even if you have never seen it. It is redrawn from figure 1 of *Attention Is All You Need*, the
-# paper of 2017 that named the Transformer. You have built its parts one by one. Only the two ends, where ids become
-# vectors and vectors become scores, are still to be written.
+# You have built the parts of this picture one by one. It is redrawn from figure 1 of *Attention Is All You Need*,
+# the paper of 2017 that named the Transformer. Only its two ends are still to be written, where ids become vectors
+# and vectors become scores.
 #
-# Now we put it all together: first one block, then a translator that translates, then the models that everybody talks about.
-# At the end a model that you have trained yourself writes something of its own. You will be able to
+# Now we put it all together: one block, a whole translator, the models that everybody talks about. On the way we
+# take the parts out again, one at a time. At the end a model that you have trained writes something of its own. You
+# will be able to
 #
 # * follow a whole Transformer, written out by hand, from token ids to the next token;
 # * read the configuration of a published model, and say what sets it apart from another;
@@ -55,18 +56,17 @@ held_out = dates.held_out_pairs(300)
 # %% [markdown]
 # ## 1. One block, by hand
 #
-# Here is block 1 of the translator's encoder as it reads `Sunday, November 22, 2026`: ten tokens, each of them a vector of
-# 64 numbers.
+# How do the parts fit together? Here is block 1 of the translator's encoder as it reads `Sunday, November 22,
+# 2026`: ten tokens, each a vector of 64 numbers.
 #
 # ![One block, from below: x of shape (1, 10, 64) goes into self-attention with 4 heads of 16, where each token gathers from the
 # others; a path around it brings x to a plus, then comes a layer norm. The same again with the feed-forward layer, 64, 256, 64,
 # where each token works by itself. Beside it four lines: y = attention(x), x = norm_1(x + y), y = feed_forward(x), x =
 # norm_2(x + y), each of shape (1, 10, 64).](figures/09_block_block.svg)
 #
-# Two parts do the work. In **attention** a token gathers from the others; in the **feed-forward layer** it works alone
-# on what it has gathered. Around each goes a residual path, and after each comes a norm. That makes a **block**. We
-# write out the drawing's four lines with the parts of the trained model, and compare the result with what the model's
-# own block gives:
+# In **attention** a token gathers from the others; in the **feed-forward layer** it works alone on what it has
+# gathered. Around each goes a residual path, and after each comes a norm. That makes a **block**. We run the
+# drawing's four lines with the trained model's parts, and compare the result with that of its own block:
 
 # %%
 block = model.encoder.blocks[0]  # block 1: Python counts from 0
@@ -87,13 +87,12 @@ print("went in:", tuple(given.shape), "  came out:", tuple(x.shape))
 print(f"numbers up to {x.abs().max():.1f}, differences below 0.0001")
 
 # %% [markdown]
-# What comes out has the same shape as what went in. That is why you can put a block on top of a block, and another on top of
-# that: a **stack**.
+# The four lines are the block. What comes out has the shape of what went in, so you can put a block on top of a
+# block: a **stack**.
 #
-# One choice is left: where the norm stands. The translator and BERT put it *after* the plus, as the paper of 2017
-# did. GPT-2 and Llama put it *in front of* each part, so that within the blocks the sum is only ever added to, and
-# never normalised. Do you recall which of the two trained without a warm-up at every rate we tried, and which usually
-# has one more norm after the last block?
+# One choice is left: where the norm stands. The translator and BERT put it *after* the plus (post-norm), GPT-2 and
+# Llama *in front of* each part (pre-norm). Do you recall which of the two trained without a warm-up at every rate
+# we tried, and which usually has one more norm after the last block?
 #
 # <details><summary>The two, line by line</summary>
 #
@@ -112,16 +111,16 @@ print(f"numbers up to {x.abs().max():.1f}, differences below 0.0001")
 #
 # ## 2. A translator, by hand
 #
-# Back to the first drawing, with two blocks in each stack instead of six. Its two ends are still to be written.
+# Stacks turn vectors into vectors. How do ids get in, and how does the next token come out? Back to the first
+# drawing, with two blocks in each stack instead of six.
 #
 # * **Below**, each id picks its row from a table, whose numbers began with variance 1/64
-#   ([lesson 01](01_toolkit.ipynb)). The row is multiplied by $\sqrt{64} = 8$, which brings the variance to 1, and the
-#   position is added.
-# * **Above**, a token's vector is compared with every row of *the same table*, by dot products: the better it agrees
-#   with a row, the higher that token scores. These scores of all 55 tokens of the **vocabulary** are the **logits**.
+#   ([lesson 01](01_toolkit.ipynb)). Multiplied by $\sqrt{64} = 8$, they had variance 1. Then the position is added.
+# * **Above**, a token's vector is compared with every row of *the same table*, by dot products: the better they
+#   agree, the higher that token scores. These scores of all 55 tokens of the **vocabulary** are the **logits**.
 #   Using one table for both ends is called **weight tying**.
 #
-# All the rest is two loops. (We give them one sentence at a time, so there is no padding to mask.)
+# All the rest is two loops. (With one sentence at a time, there is no padding to mask.)
 
 # %%
 table, places = model.embedding.tokens.weight, model.embedding.positions.table  # (55, 64), (64, 64)
@@ -160,8 +159,8 @@ assert (ours - theirs).abs().max() < 1e-3
 print(f"logits up to {theirs.abs().max():.1f}, differences below 0.001")
 
 # %% [markdown]
-# To write, the translator reads the English once, and then chooses the highest score again and again, until that is the
-# token for the end:
+# Our logits agree with the model's. To write, the translator reads the English once, then chooses the highest score
+# again and again, until that is the token for the end:
 
 
 # %%
@@ -180,8 +179,7 @@ for text in birthdays:
     print(f"{text:26}", write(text))
 
 # %% [markdown]
-# There it is: a translator, put together by you from the ids to the answer, with nothing but the learnt numbers and the parts
-# of the earlier lessons. Put your own birthday in.
+# There it is: a translator, put together by you. Put your own birthday in.
 #
 # Now leave out a detail, the factor 8. The shapes still fit, and nothing complains:
 
@@ -192,7 +190,7 @@ for text in birthdays:
 factor = math.sqrt(64)
 
 # %% [markdown]
-# It loses the thread before the year is written. A line that looks like a detail is part of the model.
+# It loses the thread before the year is written. The detail is part of the model.
 #
 # **What about the order of the blocks?** All blocks of a stack are built alike, and the shapes fit in any order. Swap the two
 # of the encoder, or the two of the decoder. Which swap costs this translator more dates?
@@ -231,12 +229,13 @@ predict("09_block.order", actual="neither" if abs(gap) < 0.1 else "decoder" if g
 #
 # ## 3. Which of the parts does it need?
 #
-# Since lesson 00 we have broken this translator part by part. Here is the whole list, each part switched off in the
-# trained model. Three of the names need a word. Without *scale* the scores of attention are not divided by
-# $\sqrt{16}$ ([lesson 02](02_attention.ipynb)); the factor 8 of section 2 stays. And:
+# Our translator is whole. Which of its parts could it spare? Here each part in turn is switched off in the trained
+# model. Look for the bars that vanish. Three of the names need a word:
 #
+# * without *scale*, the scores of attention are not divided by $\sqrt{16}$ ([lesson 02](02_attention.ipynb)); the
+#   factor 8 of section 2 stays;
 # * without *choice*, attention gives the same weight to all tokens that it may see;
-# * without *heads*, only the first head of each attention, 16 numbers wide, gives an output, and the other three give zeros.
+# * without *heads*, only the first head of each attention gives an output; the others give zeros.
 
 # %% jupyter={"source_hidden": true}
 dates_right = {}
@@ -261,16 +260,24 @@ print(f"write, without the causal mask: {shares['causal mask']:.0%} of the dates
 assert shares["nothing"] > 0.98 and 0.72 < shares["causal mask"] < 0.75
 
 # %% [markdown]
-# (The causal mask costs nothing *here*: `exact_match` keeps what it has computed for the tokens before, and there is no later
-# token to hide. Our `write` of section 2 computes everything anew, so without the mask the earlier tokens see later ones,
-# and it gets only 73 % of the dates.)
+# Take away any one of five parts, and hardly a date is right. The causal mask alone costs nothing.
 #
-# Does a translator need all the others? Or has only this one, which was trained with them, come to lean on them? Both
-# would look like this. So let us train translators that *never had* the part. `experiments/parts.py` did that for 400
-# steps, with three seeds for each part. Sizes, data, learning rate and warm-up are the same, and gradients that are
-# too long are shortened, or *clipped*. Two of the answers you know: trained without the causal mask, a model hardly
-# learns to write (lesson 03), and without positions it gets a fifth of the dates (lesson 08). How many of the *other
-# six* parts can a new translator do without, and get 95 % of the dates right in these 400 steps?
+# <details><summary>Deeper: why does the causal mask cost nothing here?</summary>
+#
+# `exact_match` keeps what it has computed for the tokens before, and there is no later token to hide. Our `write`
+# of section 2 computes everything anew. Without the mask, the earlier tokens see later ones, and it gets only 73 %
+# of the dates.
+#
+# </details>
+#
+# Does a translator need the others? Or has only this one, trained with them, come to lean on them? Both would look
+# like this. So we trained translators that *never had* the part, for 400 steps, three for each part
+# (`experiments/parts.py`). Sizes, data, learning rate and warm-up are the same, and gradients that are too long are
+# shortened, or *clipped*.
+#
+# Two answers you know: without the causal mask, a model hardly learns to write (lesson 03), and without positions
+# it gets a fifth of the dates (lesson 08). How many of the *other six* parts can a new translator do without, and
+# get 95 % of the dates right in these 400 steps?
 
 # %%
 predict("09_block.never_had")
@@ -327,27 +334,27 @@ assert 0.15 < min(never["positions"]) < max(never["positions"]) < 0.25 and min(n
 #
 # </details>
 #
-# An **ablation** ([lesson 02](02_attention.ipynb)) can answer two questions. *Taken away* asks what this model leans
-# on. *Never had it* asks what a model can learn without, in the time that it gets. Whenever you read about an
+# An **ablation** ([lesson 02](02_attention.ipynb)) can answer two questions. *Taken away* asks what this model
+# leans on. *Never had it* asks what a model can learn without, in the time that it gets. Whenever you read about an
 # ablation, ask which of the two it was.
 #
 # ## 4. Who may look where
 #
-# It is a short way from our translator to GPT-2 and BERT. The parts stay the same, and only details differ, such as where the
-# norm stands. Two questions are left. May a token look ahead? And is there a second text to look at?
+# So much for our translator. Are GPT-2 and BERT made of the same parts? They differ in details, such as where the
+# norm stands, and in two questions. May a token look ahead? Is there a second text to look at?
 #
 # ![Three models drawn from their configurations. GPT-2, 124 million parameters: one stack of 12 blocks, each token looks back
 # only, it writes the next token. BERT, 109 million: one stack of 12 blocks, each token looks both ways, it gives a vector for
 # each token. The Transformer of 2017, 63 million: an encoder of 6 blocks that looks both ways, and a decoder of 6 that looks
 # back and, by cross-attention, at the encoder. Residual paths and norms are not drawn.](figures/09_block_families.svg)
 #
-# * A model that *writes* is trained at all places of a text at once. So each place looks back only, or it would see the token
-#   that it must predict. That is a **decoder**; alone it is a **GPT**.
+# * A model that *writes* is trained at all places of a text at once. So each place looks back only, or it would see
+#   the token that it must predict. That is a **decoder**; alone it is a **GPT**.
 # * A model that *reads* may look both ways. That is an **encoder**; alone it is a **BERT**.
-# * A model that reads one text to write another has both, and a cross-attention between them: the model of 2017.
+# * A model that reads one text to write another has both, joined by cross-attention: the model of 2017.
 #
-# In the package these are three classes, and each takes a config. We build four published models from their configs, without
-# any numbers in them, so that it costs no memory. (MiniLM is a small BERT, SmolLM2 a small Llama.) What are they made of?
+# We build four published models from their configs, without any numbers in them, so that it costs no memory.
+# (MiniLM is a small BERT, SmolLM2 a small Llama.) Have they anything that lessons 02 to 08 did not build?
 
 # %%
 published = {
@@ -386,19 +393,28 @@ for name, one in built.items():
     assert ("embedding.norm" in ends) == ("BERT" in name)
 
 # %% [markdown]
-# `embedding.tokens` is the table of section 2. Of these four only the BERT has more than you have built, and it is little:
+# `embedding.tokens` is the table of section 2. Of these four only the BERT has more than you have built, and it is
+# little: two small things below the blocks, and one above.
 #
-# * `segments`, a second table with a row for each of two texts. The row is added as positions are, so that the model can
-#   tell a question from its answer.
+# <details><summary>Deeper: what the BERT has at its ends</summary>
+#
+# * `segments`, a second table with a row for each of two texts. The row is added as positions are, so that the
+#   model can tell a question from its answer.
+# * A layer norm in a new place, after the embedding. (You know its class, so it is not listed under "anything
+#   else".)
 # * `pooler`, one more matrix at the exit, and a tanh after it.
-# * A layer norm in a new place, after the embedding. (You know its class, so it is not listed under "anything else".)
 #
 # (The BERT that was published first also has a head that guesses masked words: [lesson 15](15_bert.ipynb).)
 #
+# </details>
+#
+# So far the four differ in who may look where. In what else?
+#
 # ## 5. From GPT-2 to Llama
 #
-# GPT-2 appeared in 2019, Llama in 2023. What became of the block in between? SmolLM2 is built in the style of the later
-# Llamas. Leave aside the sizes, and the base of rotary's frequencies, which GPT-2 has no use for. What differs?
+# GPT-2 appeared in 2019, Llama in 2023. What became of the block in between? SmolLM2 is built in the style of the
+# later Llamas. Here is where its config differs from GPT-2's, leaving aside sizes and the base of rotary's
+# frequencies:
 
 # %%
 numbers = ("vocab_size", "d_model", "n_heads", "n_layers", "d_ff", "max_len", "rope_theta")
@@ -412,23 +428,22 @@ assert len(changed) == 5
 # %% [markdown]
 # Five lines, and you have met each of them:
 #
-# * `n_kv_heads`: nine query heads share three heads of keys and values, so that a cache has less to keep
-#   (**grouped-query attention**, [lesson 04](04_multi_head.ipynb));
-# * `norm`: divide by the size and leave the mean in, to save time ([lesson 07](07_layer_norm.ipynb));
-# * `activation`: a gate in the feed-forward layer, found better by trial ([lesson 05](05_feed_forward.ipynb));
-# * `positions`: turn queries and keys, so that places enter a score as offsets only ([lesson
-#   08](08_positions.ipynb));
+# * `n_kv_heads`: nine query heads share three heads of keys and values, so that a cache keeps less (**grouped-query
+#   attention**, [lesson 04](04_multi_head.ipynb));
+# * `norm`: divide by the size and leave the mean in ([lesson 07](07_layer_norm.ipynb));
+# * `activation`: a gate in the feed-forward layer ([lesson 05](05_feed_forward.ipynb));
+# * `positions`: turn queries and keys ([lesson 08](08_positions.ipynb));
 # * `bias`: linear layers without one.
 #
-# That answers the first half of our question: yes, that is all, but for a few small things at the two ends of BERT. Section 3
-# answered the second half for one small task: a trained translator leans on nearly all its parts, and yet a new one can learn
-# the task without four of them. What a large model needs, that does not tell.
+# So is that all? Yes, but for a few small things at the two ends of BERT. Does a model need every part? For one
+# small task, section 3 answered that: a trained translator leans on nearly all its parts, and yet a new one can
+# learn the task without any one of four of them. What a large model needs, that does not tell.
 #
 # ## 6. What does it cost?
 #
-# Now for the sizes, which are what costs money. Count one block of GPT-2, of width $D = 768$. Attention has four
-# matrices $D \times D$, and the feed-forward layer two of $D \times 4D$. Together that makes $12 D^2$. Biases and norms
-# add $13 D$, which is next to nothing. There are $L = 12$ blocks, a final norm, and a row for each of $V$ tokens and
+# What is left are the sizes, and they cost money. Count one block of GPT-2, of width $D = 768$. Attention has four
+# matrices $D \times D$, and the feed-forward layer two of $D \times 4D$: together $12 D^2$. Biases and norms add
+# $13 D$, which is next to nothing. There are $L = 12$ blocks, a final norm, and a row for each of $V$ tokens and
 # each of the 1,024 positions:
 #
 # $$N = L\,(12 D^2 + 13 D) + 2D + (V + 1024)\, D$$
@@ -453,12 +468,12 @@ for name, (family, _) in published.items():
 # %% [markdown]
 # In a small model a large vocabulary weighs heavily: half of MiniLM is embeddings.
 #
-# **Arithmetic.** A number in a matrix is used once for each token, in one multiplication and one addition: 2 FLOPs for each
-# parameter and token. Twice the tokens cost twice as much.
+# **Arithmetic.** A number in a matrix is used once for each token, in one multiplication and one addition: 2 FLOPs
+# (floating-point operations). Twice the tokens cost twice as much.
 #
-# One thing in a block has no parameters and still costs: the **core of attention**, two products, queries with keys and
-# weights with values. It compares all tokens with all, so twice the tokens cost four times as much. "Attention is
-# quadratic", people say, "so it is what makes long texts expensive."
+# The **core of attention** has no parameters and still costs: two products, queries with keys and weights with
+# values. It compares all tokens with all, so twice the tokens cost four times as much. "Attention is quadratic",
+# people say, "so it is what makes long texts expensive."
 #
 # Let GPT-2 read the longest text that it can, 1,024 tokens. Which takes more FLOPs: the core, in all twelve blocks
 # together, or the logits, one product with the token table at the very end? (Count every pair of tokens, including those
@@ -518,9 +533,8 @@ predict("09_block.core", actual=larger)
 #
 # ## 7. Play
 #
-# Choose a family, then its sizes. On the left are the settings and the shapes of the matrices, in the middle a block,
-# drawn from top to bottom, with the shape on every arrow, and on the right all parameters. (The still picture shows
-# the last two.)
+# Choose a family, then its sizes. On the left are the settings and the shapes of the matrices, in the middle a
+# block with its shapes, and on the right all parameters. (The still picture shows the last two.)
 #
 # 1. GPT-2 small: switch weight tying off, then on again. By how many per cent does tying make the model smaller?
 # 2. Move the heads H of GPT-2. What changes in the block, and what in the bars? Back at H = 12, move "heads of k, v"
@@ -565,9 +579,8 @@ assert [round(block * n / 1e6) for block, n in zip(a_block, (30, 12), strict=Tru
 # %% [markdown]
 # ## 8. What people get wrong
 #
-# **"The weights load, so the config is right."** When weights are loaded, only names and shapes are checked. Here are three
-# translators that take the trained one's weights without a complaint. The first is cut into heads as the trained one is, the
-# other two are not:
+# **"The weights load, so the config is right."** Loading checks only names and shapes. Here three translators take
+# the trained one's weights without a complaint. Only the first is cut into heads as the trained one is:
 
 # %%
 for n_heads in (4, 8, 2):
@@ -578,13 +591,13 @@ for n_heads in (4, 8, 2):
     assert share > 0.98 if n_heads == 4 else share < 0.6
 
 # %% [markdown]
-# The same numbers, cut into other heads, are another model. It still gets some dates right, which makes the mistake hard
-# to notice. After loading somebody's weights, compare an output with theirs.
+# The same numbers, cut into other heads, are another model. It still gets some dates right, which makes the mistake
+# hard to notice. After loading somebody's weights, compare an output with theirs.
 #
 # ## 9. What you have now
 #
-# A GPT is half a page of code that you could write yourself. So make one, as small as the translator, and give it something
-# short to learn: the English terms of this course's [glossary](glossary.ipynb), letter by letter. Its settings are GPT-2's:
+# A GPT is half a page of code. So make one, as small as the translator, with GPT-2's settings. It learns the
+# English terms of this course's [glossary](glossary.ipynb), letter by letter:
 
 # %%
 terms = [term.english for term in TERMS]
@@ -626,8 +639,8 @@ print(f"{40 - len(new)} of the 40 stand in the glossary. Some of the others:")
 print(*new[:20], sep=", ")
 
 # %% [markdown]
-# Which of them would you look up? (The others stand in the glossary, and it may know them by heart; [lesson
-# 13](13_training.ipynb) is about that.) And since Llama's style is five settings away, give it those:
+# Which of them would you look up? (Terms that stand in the glossary are left out: it may know those by heart, see
+# [lesson 13](13_training.ipynb).) Llama's style is five settings away:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from machine to machine
@@ -638,17 +651,17 @@ print(*invented(trained(in_llama_style))[:20], sep=", ")
 # Two families, and not a line of the training changed. GPT-2 itself learnt in the same way, from more text and with more
 # of the same blocks.
 #
-# **The whole way, once more.** To end Part I, here is the translator with all its stations in a row, from the ids to the next
-# token. You have built every one of them. We begin at the token 年, which ends the year.
+# **The whole way, once more.** To end Part I, here is the translator with all its stations, from the ids to the
+# next token. We begin at the token 年, which ends the year.
 #
 # * **Left**, from above: the embedding, then a row for each block. The length of a coloured bar is how much a part
-#   added; the number is the length of the vector after the block; and "could say" is the token that it would name if the
-#   model ended there (the logit lens of [lesson 06](06_residual.ipynb)).
-# * **Next to it**: one station. Click on a bar to choose it: what the token reads there, with which weights, and what
-#   could be said now. (The still picture shows only 年: the last attention, and what is said at the end.)
+#   added, the number the length of the vector after the block. "Could say" is the token that the model would name
+#   if it ended there (the logit lens of [lesson 06](06_residual.ipynb)).
+# * **Next to it**: one station, chosen by a click on a bar: what the token reads there, with which weights, and
+#   what could be said now. (The still picture shows only the last attention of 年, and what is said at the end.)
 #
-# Now choose 日, and go through the parts of block 2: at which of them does the model find out that it must not end yet,
-# because a weekday is still to come?
+# Now choose 日, and go through the parts of block 2: at which of them does the model find out that it must not end
+# yet, because a weekday is still to come?
 
 # %%
 tour = ModelTour(model, tokenizer, "Sunday, November 22, 2026")
@@ -684,8 +697,8 @@ silenced.remove()
 assert said == tokenizer.eos_id
 
 # %% [markdown]
-# In the package the same stations stand in `transformer_lab/blocks.py` (`Embedding`, `Block`, `Stack`) and `models.py`
-# (`Transformer`, `GPT`, `BERT`): open them, they are short, and you will find your own lines there.
+# In the package the same stations stand in `transformer_lab/blocks.py` (`Embedding`, `Block`, `Stack`) and
+# `models.py` (`Transformer`, `GPT`, `BERT`). Open them: you will find your own lines there.
 #
 # ## 10. Check yourself
 #

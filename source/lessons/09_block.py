@@ -11,8 +11,8 @@
 # token.](figures/09_block_whole.svg)
 #
 # You have built the parts of this picture one by one. It is redrawn from figure 1 of *Attention Is All You Need*,
-# the paper of 2017 that named the Transformer. Only its two ends are still to be written, where ids become vectors
-# and vectors become scores.
+# the paper of 2017 that named the Transformer. Only its two ends are still to be written: from ids to vectors,
+# and from vectors to scores.
 #
 # Now we put it all together: one block, a whole translator, the models that everybody talks about. On the way we
 # take the parts out again, one at a time. At the end a model that you have trained writes something of its own. You
@@ -66,7 +66,8 @@ held_out = dates.held_out_pairs(300)
 #
 # In **attention** a token gathers from the others; in the **feed-forward layer** it works alone on what it has
 # gathered. Around each goes a residual path, and after each comes a norm. That makes a **block**. We run the
-# drawing's four lines with the trained model's parts, and compare the result with that of its own block:
+# drawing's four lines with the trained model's parts, and compare the result with what the model's own block
+# gives:
 
 # %%
 block = model.encoder.blocks[0]  # block 1: Python counts from 0
@@ -105,7 +106,8 @@ print(f"numbers up to {x.abs().max():.1f}, differences below 0.0001")
 # | after the last block | nothing | one more norm |
 #
 # Lesson [07](07_layer_norm.ipynb) measured at which learning rates each of them trains; lesson
-# [06](06_residual.ipynb) drew the path that pre-norm leaves free.
+# [06](06_residual.ipynb) drew the path that pre-norm leaves free: within the blocks the sum is only ever added
+# to, and never normalised.
 #
 # </details>
 #
@@ -114,11 +116,12 @@ print(f"numbers up to {x.abs().max():.1f}, differences below 0.0001")
 # Stacks turn vectors into vectors. How do ids get in, and how does the next token come out? Back to the first
 # drawing, with two blocks in each stack instead of six.
 #
-# * **Below**, each id picks its row from a table, whose numbers began with variance 1/64
-#   ([lesson 01](01_toolkit.ipynb)). Multiplied by $\sqrt{64} = 8$, they had variance 1. Then the position is added.
-# * **Above**, a token's vector is compared with every row of *the same table*, by dot products: the better they
-#   agree, the higher that token scores. These scores of all 55 tokens of the **vocabulary** are the **logits**.
-#   Using one table for both ends is called **weight tying**.
+# * **Below**, each id picks its row from a table, whose numbers began with variance 1/64 ([lesson
+#   01](01_toolkit.ipynb)). The row is multiplied by $\sqrt{64} = 8$, which gave a new table variance 1. Then the
+#   position is added.
+# * **Above**, a token's vector is compared with every row of *the same table*, by dot products: the better it
+#   agrees with a row, the higher that row's token scores. These scores of all 55 tokens of the **vocabulary** are
+#   the **logits**. Using one table for both ends is called **weight tying**.
 #
 # All the rest is two loops. (With one sentence at a time, there is no padding to mask.)
 
@@ -159,8 +162,8 @@ assert (ours - theirs).abs().max() < 1e-3
 print(f"logits up to {theirs.abs().max():.1f}, differences below 0.001")
 
 # %% [markdown]
-# Our logits agree with the model's. To write, the translator reads the English once, then chooses the highest score
-# again and again, until that is the token for the end:
+# Our logits agree with the model's. To write, the translator reads the English once, then picks the token with
+# the highest score, again and again, until that is the token for the end:
 
 
 # %%
@@ -179,7 +182,7 @@ for text in birthdays:
     print(f"{text:26}", write(text))
 
 # %% [markdown]
-# There it is: a translator, put together by you. Put your own birthday in.
+# There it is: a translator, put together from parts that you know. Put your own birthday in.
 #
 # Now leave out a detail, the factor 8. The shapes still fit, and nothing complains:
 
@@ -229,13 +232,13 @@ predict("09_block.order", actual="neither" if abs(gap) < 0.1 else "decoder" if g
 #
 # ## 3. Which of the parts does it need?
 #
-# Our translator is whole. Which of its parts could it spare? Here each part in turn is switched off in the trained
-# model. Look for the bars that vanish. Three of the names need a word:
+# Our translator is whole. Which of its parts could it spare? Here each of eight parts in turn is switched off in
+# the trained model. Look for the bars that vanish. The names of three parts need a word:
 #
 # * without *scale*, the scores of attention are not divided by $\sqrt{16}$ ([lesson 02](02_attention.ipynb)); the
 #   factor 8 of section 2 stays;
 # * without *choice*, attention gives the same weight to all tokens that it may see;
-# * without *heads*, only the first head of each attention gives an output; the others give zeros.
+# * without *heads*, only the first head of each attention gives an output; the other three give zeros.
 
 # %% jupyter={"source_hidden": true}
 dates_right = {}
@@ -260,24 +263,24 @@ print(f"write, without the causal mask: {shares['causal mask']:.0%} of the dates
 assert shares["nothing"] > 0.98 and 0.72 < shares["causal mask"] < 0.75
 
 # %% [markdown]
-# Take away any one of five parts, and hardly a date is right. The causal mask alone costs nothing.
+# Take away any one of five parts, and hardly a date is right. Taking away the causal mask costs nothing.
 #
 # <details><summary>Deeper: why does the causal mask cost nothing here?</summary>
 #
 # `exact_match` keeps what it has computed for the tokens before, and there is no later token to hide. Our `write`
-# of section 2 computes everything anew. Without the mask, the earlier tokens see later ones, and it gets only 73 %
-# of the dates.
+# of section 2 computes everything anew. Without the mask, the earlier tokens see later ones, and `write` gets
+# only 73 % of the dates.
 #
 # </details>
 #
-# Does a translator need the others? Or has only this one, trained with them, come to lean on them? Both would look
-# like this. So we trained translators that *never had* the part, for 400 steps, three for each part
-# (`experiments/parts.py`). Sizes, data, learning rate and warm-up are the same, and gradients that are too long are
-# shortened, or *clipped*.
+# Does every translator need the parts that ours cannot spare? Or has only ours, trained with them, come to lean
+# on them? Both would look like this. So we trained translators that *never had* one of the parts: three seeds for
+# each part, for 400 steps (`experiments/parts.py`). Sizes, data, learning rate and warm-up are the same for all,
+# and gradients that are too long are shortened (*clipped*).
 #
 # Two answers you know: without the causal mask, a model hardly learns to write (lesson 03), and without positions
-# it gets a fifth of the dates (lesson 08). How many of the *other six* parts can a new translator do without, and
-# get 95 % of the dates right in these 400 steps?
+# it gets a fifth of the dates (lesson 08). How many of the *other six* parts can a new translator do without, one
+# at a time, and get 95 % of the dates right after these 400 steps?
 
 # %%
 predict("09_block.never_had")
@@ -317,13 +320,13 @@ assert 0.15 < min(never["positions"]) < max(never["positions"]) < 0.25 and min(n
 # %% [markdown]
 # <details><summary>What does it show? Open after your guess</summary>
 #
-# **Four**: the feed-forward layer, the norm (with a warm-up and clipped gradients), all heads but one, and the scale
-# of attention. Without any one of the first three the trained model gets 5 % of the dates at most, and yet new models
-# learn the dates without it.
+# **Four**: the feed-forward layer, the norm (with a warm-up and clipped gradients), all heads but one, and the
+# scale of attention. Without any one of the first three the trained model gets few dates or none, as the bars
+# show, and yet new models learn the dates without it.
 #
-# The **causal mask** is the opposite. The trained model does not miss it, as long as it keeps what it has computed. A new one
-# does not learn to write without it: in training it may copy the token that it should predict
-# ([lesson 03](03_masks.ipynb)).
+# The **causal mask** is the opposite. The trained model does not miss it in `exact_match`, which keeps what was
+# computed for the tokens before. A new model does not learn to write without it: in training it may copy the
+# token that it should predict ([lesson 03](03_masks.ipynb)).
 #
 # Without the residual path, the positions, or the choice where to look, the new translators were not there after 400 steps.
 #
@@ -340,21 +343,21 @@ assert 0.15 < min(never["positions"]) < max(never["positions"]) < 0.25 and min(n
 #
 # ## 4. Who may look where
 #
-# So much for our translator. Are GPT-2 and BERT made of the same parts? They differ in details, such as where the
-# norm stands, and in two questions. May a token look ahead? Is there a second text to look at?
+# So much for our translator. Are GPT-2 and BERT made of the same parts? Some details differ, such as where the
+# norm stands. So do the answers to two questions: may a token look ahead, and is there a second text to look at?
 #
 # ![Three models drawn from their configurations. GPT-2, 124 million parameters: one stack of 12 blocks, each token looks back
 # only, it writes the next token. BERT, 109 million: one stack of 12 blocks, each token looks both ways, it gives a vector for
 # each token. The Transformer of 2017, 63 million: an encoder of 6 blocks that looks both ways, and a decoder of 6 that looks
 # back and, by cross-attention, at the encoder. Residual paths and norms are not drawn.](figures/09_block_families.svg)
 #
-# * A model that *writes* is trained at all places of a text at once. So each place looks back only, or it would see
-#   the token that it must predict. That is a **decoder**; alone it is a **GPT**.
+# * A model that *writes* is trained at all places of a text at once. So each place looks back only, or it would
+#   see the token that it must predict. That is a **decoder**; alone, without cross-attention, it is a **GPT**.
 # * A model that *reads* may look both ways. That is an **encoder**; alone it is a **BERT**.
 # * A model that reads one text to write another has both, joined by cross-attention: the model of 2017.
 #
-# We build four published models from their configs, without any numbers in them, so that it costs no memory.
-# (MiniLM is a small BERT, SmolLM2 a small Llama.) Have they anything that lessons 02 to 08 did not build?
+# We build four published models from their settings (*configs*), as shapes without numbers, to save memory.
+# (MiniLM is a small BERT, SmolLM2 a small Llama.) Does any of them have a part that is not from lessons 02 to 08?
 
 # %%
 published = {
@@ -393,8 +396,8 @@ for name, one in built.items():
     assert ("embedding.norm" in ends) == ("BERT" in name)
 
 # %% [markdown]
-# `embedding.tokens` is the table of section 2. Of these four only the BERT has more than you have built, and it is
-# little: two small things below the blocks, and one above.
+# `embedding.tokens` is the table of section 2. Of these four only the BERT has more than you have built, and it
+# is little: a second table and a norm below the blocks, and a matrix above them.
 #
 # <details><summary>Deeper: what the BERT has at its ends</summary>
 #
@@ -408,7 +411,7 @@ for name, one in built.items():
 #
 # </details>
 #
-# So far the four differ in who may look where. In what else?
+# GPT-2 and SmolLM2 both look back only. What sets them apart?
 #
 # ## 5. From GPT-2 to Llama
 #
@@ -428,23 +431,25 @@ assert len(changed) == 5
 # %% [markdown]
 # Five lines, and you have met each of them:
 #
-# * `n_kv_heads`: nine query heads share three heads of keys and values, so that a cache keeps less (**grouped-query
-#   attention**, [lesson 04](04_multi_head.ipynb));
-# * `norm`: divide by the size and leave the mean in ([lesson 07](07_layer_norm.ipynb));
-# * `activation`: a gate in the feed-forward layer ([lesson 05](05_feed_forward.ipynb));
-# * `positions`: turn queries and keys ([lesson 08](08_positions.ipynb));
+# * `n_kv_heads`: the query heads share three heads of keys and values, so that a cache keeps less
+#   (**grouped-query attention**, [lesson 04](04_multi_head.ipynb));
+# * `norm`: divide a vector by its size and leave its mean in, to save time ([lesson 07](07_layer_norm.ipynb));
+# * `activation`: a gate in the feed-forward layer, found better by trial ([lesson 05](05_feed_forward.ipynb));
+# * `positions`: turn queries and keys, so that places enter a score as offsets only ([lesson
+#   08](08_positions.ipynb));
 # * `bias`: linear layers without one.
 #
-# So is that all? Yes, but for a few small things at the two ends of BERT. Does a model need every part? For one
-# small task, section 3 answered that: a trained translator leans on nearly all its parts, and yet a new one can
-# learn the task without any one of four of them. What a large model needs, that does not tell.
+# So is that all? For these four, yes, but for a few small things at the two ends of the BERT. Does a model need
+# every part? For one small task, section 3 answered that: a trained translator leans on nearly all its parts, and
+# yet a new one can learn the task without any one of four of them. This does not tell us what a large model
+# needs.
 #
 # ## 6. What does it cost?
 #
-# What is left are the sizes, and they cost money. Count one block of GPT-2, of width $D = 768$. Attention has four
-# matrices $D \times D$, and the feed-forward layer two of $D \times 4D$: together $12 D^2$. Biases and norms add
-# $13 D$, which is next to nothing. There are $L = 12$ blocks, a final norm, and a row for each of $V$ tokens and
-# each of the 1,024 positions:
+# Now for the sizes, which cost money. Count the parameters in one block of GPT-2, of width $D = 768$. Attention
+# has four matrices $D \times D$, and the feed-forward layer two of $D \times 4D$: together $12 D^2$. Biases and
+# norms add $13 D$, which is next to nothing. There are $L = 12$ blocks, a final norm, and a row for each of $V$
+# tokens and each of the 1,024 positions:
 #
 # $$N = L\,(12 D^2 + 13 D) + 2D + (V + 1024)\, D$$
 
@@ -468,8 +473,8 @@ for name, (family, _) in published.items():
 # %% [markdown]
 # In a small model a large vocabulary weighs heavily: half of MiniLM is embeddings.
 #
-# **Arithmetic.** A number in a matrix is used once for each token, in one multiplication and one addition: 2 FLOPs
-# (floating-point operations). Twice the tokens cost twice as much.
+# **Arithmetic.** A number in a matrix is used once for each token, in one multiplication and one addition: 2
+# FLOPs (floating-point operations) per parameter and token. Twice the tokens cost twice as much.
 #
 # The **core of attention** has no parameters and still costs: two products, queries with keys and weights with
 # values. It compares all tokens with all, so twice the tokens cost four times as much. "Attention is quadratic",
@@ -550,8 +555,8 @@ explorer
 #
 # 1\. 24 %.
 #
-# 2\. H changes the shapes of q, k, v and of the weights, and no bar at all. With one head of k, v 54 % are left: $W_K$
-# and $W_V$ are narrower.
+# 2\. H changes the shapes of q, k, v and of the attention weights, and no bar at all. With one head of k, v 54 %
+# are left: $W_K$ and $W_V$ are narrower.
 #
 # 3\. Its blocks are smaller. With a width of 576 instead of 768, and shared keys and values, each has half as many
 # parameters as a block of GPT-2. Its table is smaller, too. So 30 blocks and a table make 134.5 million, where GPT-2
@@ -591,13 +596,13 @@ for n_heads in (4, 8, 2):
     assert share > 0.98 if n_heads == 4 else share < 0.6
 
 # %% [markdown]
-# The same numbers, cut into other heads, are another model. It still gets some dates right, which makes the mistake
-# hard to notice. After loading somebody's weights, compare an output with theirs.
+# The same numbers, cut into other heads, are another model. It still gets some dates right, and no error is
+# reported. After loading somebody's weights, compare an output with theirs.
 #
 # ## 9. What you have now
 #
-# A GPT is half a page of code. So make one, as small as the translator, with GPT-2's settings. It learns the
-# English terms of this course's [glossary](glossary.ipynb), letter by letter:
+# Now make a GPT in the style of GPT-2, as small as the translator. It learns the English terms of this
+# course's [glossary](glossary.ipynb), letter by letter:
 
 # %%
 terms = [term.english for term in TERMS]
@@ -639,8 +644,8 @@ print(f"{40 - len(new)} of the 40 stand in the glossary. Some of the others:")
 print(*new[:20], sep=", ")
 
 # %% [markdown]
-# Which of them would you look up? (Terms that stand in the glossary are left out: it may know those by heart, see
-# [lesson 13](13_training.ipynb).) Llama's style is five settings away:
+# Which of them would you look up? (Terms from the glossary are left out, since the model may know them by heart:
+# see [lesson 13](13_training.ipynb).) Llama's style is five settings away:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from machine to machine
@@ -648,16 +653,16 @@ in_llama_style = replace(in_gpt2_style, norm="rms", activation="swiglu", positio
 print(*invented(trained(in_llama_style))[:20], sep=", ")
 
 # %% [markdown]
-# Two families, and not a line of the training changed. GPT-2 itself learnt in the same way, from more text and with more
-# of the same blocks.
+# Two families, and not a line of the training changed. GPT-2, too, learnt to predict the next token, from more
+# text and with more of the same blocks.
 #
 # **The whole way, once more.** To end Part I, here is the translator with all its stations, from the ids to the
 # next token. We begin at the token 年, which ends the year.
 #
-# * **Left**, from above: the embedding, then a row for each block. The length of a coloured bar is how much a part
-#   added, the number the length of the vector after the block. "Could say" is the token that the model would name
-#   if it ended there (the logit lens of [lesson 06](06_residual.ipynb)).
-# * **Next to it**: one station, chosen by a click on a bar: what the token reads there, with which weights, and
+# * **Left**, from above: the embedding, then a row for each block. A coloured bar shows how much a part added;
+#   the number is the length of the vector after the block. "Could say" is the token that would be named if the
+#   model ended there (the logit lens of [lesson 06](06_residual.ipynb)).
+# * **Next to it**, for one part of a block (click a bar): what the token reads there, with which weights, and
 #   what could be said now. (The still picture shows only the last attention of 年, and what is said at the end.)
 #
 # Now choose 日, and go through the parts of block 2: at which of them does the model find out that it must not end
@@ -671,9 +676,9 @@ tour
 # %% [markdown]
 # <details><summary>Answer, when you have tried</summary>
 #
-# At cross-attention. After the self-attention before it, the likeliest token is [EOS], the end; after cross-attention,
-# which reads the English, it is 星期日. Is it that reading which does it? Silence this one cross-attention, and the model
-# says [EOS]. Take the weekday out of the English, and it says [EOS] too.
+# At cross-attention. After the self-attention before it, the likeliest token is [EOS], the end; after
+# cross-attention, which reads the English, it is 星期日. Is that reading the cause? Silence this one
+# cross-attention, and the model says [EOS]. Take the weekday out of the English, and it says [EOS] too.
 #
 # </details>
 
@@ -728,7 +733,8 @@ assert said == tokenizer.eos_id
 #
 # * A block is attention and a feed-forward layer, each with a residual path and a norm. What comes out has the shape of what
 #   went in, so blocks stack.
-# * GPT looks back, BERT looks both ways, the model of 2017 does both in two stacks. The parts of the block are the same.
+# * GPT looks back, BERT looks both ways, the model of 2017 does both in two stacks. Their blocks share most of
+#   their parts.
 # * From GPT-2 to Llama's style, as SmolLM2 has it: five settings, and size.
 # * A block of GPT-2 has $12D^2 + 13D$ parameters; the core overtakes the matrices at $T = 6D$.
 # * What a trained model leans on and what a model can learn without are two questions. The second asks for training without

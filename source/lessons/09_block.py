@@ -263,7 +263,7 @@ print(f"write, without the causal mask: {shares['causal mask']:.0%} of the dates
 assert shares["nothing"] > 0.98 and 0.72 < shares["causal mask"] < 0.75
 
 # %% [markdown]
-# Take away any one of five parts, and hardly a date is right. Taking away the causal mask costs nothing.
+# Take away any one of five parts, and hardly a date is right. Taking away the causal mask costs nothing here.
 #
 # <details><summary>Deeper: why does the causal mask cost nothing here?</summary>
 #
@@ -354,7 +354,7 @@ assert 0.15 < min(never["positions"]) < max(never["positions"]) < 0.25 and min(n
 # * A model that *writes* is trained at all places of a text at once. So each place looks back only, or it would
 #   see the token that it must predict. That is a **decoder**; alone, without cross-attention, it is a **GPT**.
 # * A model that *reads* may look both ways. That is an **encoder**; alone it is a **BERT**.
-# * A model that reads one text to write another has both, joined by cross-attention: the model of 2017.
+# * A model that reads one text to write another can have both, joined by cross-attention: the model of 2017.
 #
 # We build four published models from their settings (*configs*), as shapes without numbers, to save memory.
 # (MiniLM is a small BERT, SmolLM2 a small Llama.) Does any of them have a part that is not from lessons 02 to 08?
@@ -601,7 +601,7 @@ for n_heads in (4, 8, 2):
 #
 # ## 9. What you have now
 #
-# Now make a GPT in the style of GPT-2, as small as the translator. It learns the English terms of this
+# Now make a GPT in the style of GPT-2, no larger than the translator. It learns the English terms of this
 # course's [glossary](glossary.ipynb), letter by letter:
 
 # %%
@@ -654,7 +654,7 @@ print(*invented(trained(in_llama_style))[:20], sep=", ")
 
 # %% [markdown]
 # Two families, and not a line of the training changed. GPT-2, too, learnt to predict the next token, from more
-# text and with more of the same blocks.
+# text and with more and wider blocks.
 #
 # **The whole way, once more.** To end Part I, here is the translator with all its stations, from the ids to the
 # next token. We begin at the token 年, which ends the year.
@@ -662,8 +662,9 @@ print(*invented(trained(in_llama_style))[:20], sep=", ")
 # * **Left**, from above: the embedding, then a row for each block. A coloured bar shows how much a part added;
 #   the number is the length of the vector after the block. "Could say" is the token that would be named if the
 #   model ended there (the logit lens of [lesson 06](06_residual.ipynb)).
-# * **Next to it**, for one part of a block (click a bar): what the token reads there, with which weights, and
-#   what could be said now. (The still picture shows only the last attention of 年, and what is said at the end.)
+# * **Next to it**, for one part of a block (click a bar): in an attention, what the token reads there and with
+#   which weights; in the decoder, what could be said now. (The still picture shows only the last attention of 年,
+#   and what is said at the end.)
 #
 # Now choose 日, and go through the parts of block 2: at which of them does the model find out that it must not end
 # yet, because a weekday is still to come?
@@ -703,7 +704,7 @@ assert said == tokenizer.eos_id
 
 # %% [markdown]
 # In the package the same stations stand in `transformer_lab/blocks.py` (`Embedding`, `Block`, `Stack`) and
-# `models.py` (`Transformer`, `GPT`, `BERT`). Open them: you will find your own lines there.
+# `models.py` (`Transformer`, `GPT`, `BERT`). Open them: you will find your own steps there.
 #
 # ## 10. Check yourself
 #

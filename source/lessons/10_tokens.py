@@ -11,15 +11,15 @@
 # letter, and then ask for the last letter of `music`. The word stands right in front of it, and it says `e`. The last
 # letter of `hammer`? `m`. Of `candle`, which does end in `e`? `l`.
 #
-# For nine lessons you have built what is inside the model. Now look at its edge, at the two lit rows of the drawing. What
-# happens to a text there matters for what you can ask a model, for what it costs, and for who has to pay more. You will be
-# able to
+# For nine lessons you have built what is inside the model. Now look at its edge, at the two lit rows of the drawing.
+# The model does not read letters; it reads pieces of text. Where do these come from, what do they hide, and who pays
+# for them? You will be able to
 #
 # * build a language model from nothing but counts, and say in bits how much a text surprises it;
 # * learn a vocabulary from a text with pencil and paper, and cut new words with it;
 # * test whether a model's mistake is the fault of its tokens.
 #
-# About 55 minutes. It builds on [lesson 01](01_toolkit.ipynb) (probability, logarithm) and [lesson 09](09_block.ipynb).
+# About 50 minutes. It builds on [lesson 01](01_toolkit.ipynb) (probability, logarithm) and [lesson 09](09_block.ipynb).
 
 # %%
 import math
@@ -51,10 +51,9 @@ training, held_out = tables.texts(seed=0)
 # %% [markdown]
 # ## 1. A table that writes
 #
-# Let us begin with a model that does see every letter. A **language model** is anything that, given the beginning of
-# a text, has a probability for each thing that may come next. It need not be a network. This one needs a few lines
-# and no training. Take a text, the Python manual that `help()` shows, and count for each character which ones follow
-# it:
+# Let us begin with a model that does see every letter, and with a way to say how good it is. A **language model** is
+# anything that, given the beginning of a text, has a probability for each thing that may come next. It need not be a
+# network. Take the Python manual that `help()` shows, and count for each character which ones follow it:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next, as their manuals do
@@ -70,9 +69,9 @@ for left in "qt_":
 assert followers["q"].most_common(1)[0][0] == "u"
 
 # %% [markdown]
-# After `q` comes `u`, and nobody told it so. You met such a table in lesson 01, where gradient descent learnt it; here it is
-# simply counted. It is a model of **bigrams**, of pairs. To write, draw a follower with its share as the probability, then a
-# follower of that one, and so on:
+# After `q` comes `u`, and nobody told it so. (In lesson 01 gradient descent learnt such a table; here it is simply
+# counted.) This is a model of **bigrams**, of pairs. To write, it draws a follower with its share as the probability,
+# then a follower of that one, and so on:
 
 
 # %% tags=["nbval-ignore-output"]
@@ -89,13 +88,12 @@ def write_pairs(followers, start, n, seed):
 print("".join(write_pairs(followers, "T", 300, seed=0)))
 
 # %% [markdown]
-# It writes! It is neither Python nor English, and yet you can see that both went into it. There are `the`s and `in`s, and
-# brackets without a partner, because a pair is all it knows.
+# It writes! It is neither Python nor English, and yet you can see that both went into it.
 #
-# How good is it? Show it a text that it has not counted, and ask at each character how surprised it is. Whatever it gave the
-# probability 1/2 costs one **bit**, 1/4 two bits, 1/8 three: the surprise is $-\log_2 p$. The mean over a text, in **bits per
-# character**, is the yardstick of this lesson, and lower is better. (It is the cross-entropy of lesson 01, in bits instead of
-# nats.)
+# How good is it? Show it a text that it has not counted, and ask at each character how surprised it is. Whatever it
+# gave the probability 1/2 costs one **bit**, 1/4 two bits, 1/8 three: the surprise is $-\log_2 p$. Its mean over a
+# text, in **bits per character**, is our measure, and lower is better. (It is the cross-entropy of lesson 01, in bits
+# instead of nats.)
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
@@ -109,12 +107,14 @@ print(f"how frequent each character is:      {ngram_bits(training, held_out, 1):
 print(f"pairs:                               {ngram_bits(training, held_out, 2):.2f}")
 
 # %% [markdown]
-# The held-out text is made of other topics of the same manual. (No long passage stands in both parts, for copies would make
-# every number below look too good.)
+# The more is known, the smaller the surprise. (The held-out text is made of other topics of the same manual. It
+# shares no long passage with the counted ones, since copies would make the numbers look too good.)
 #
-# And a pair that never occurred? With probability 0 it would be infinitely surprising, and a single one would spoil
-# the mean. So our tables set a little probability aside for what they have not seen, and share it out as a shorter
-# context would. That is called **smoothing**.
+# Why stop at pairs? Look at the last two characters, the last four, the last eleven: they are the context of an
+# **n-gram** model, where $n$ counts the context and the character that follows it.
+#
+# What never followed a context would have probability 0, and be infinitely surprising. So our tables set a little
+# probability aside for it, and share it out as a shorter context would. That is called **smoothing**.
 #
 # <details><summary>Deeper: how much it sets aside</summary>
 #
@@ -124,8 +124,7 @@ print(f"pairs:                               {ngram_bits(training, held_out, 2):
 #
 # </details>
 #
-# Why stop at pairs? Look at the last two characters, the last four, the last eleven. Such a table is an **n-gram** model,
-# where $n$ counts the context and the character that follows it.
+# Here is what tables with longer contexts write:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
@@ -189,15 +188,15 @@ predict("10_tokens.context", actual=end)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# **It falls, then rises** (upper figure, left; the grey dots are five different splits of the manual's topics). Up to four
-# characters of context, more is better. After that the held-out text costs more and more, while the table *quotes* more and
-# more (right): with eleven characters of context, half of what it writes stands in the manual, in passages of 30
-# characters or more. **Text that looks good is no proof that a model has learnt something.** You will meet this again
-# with models that cost millions.
+# **It falls, then rises** (upper figure, left; the grey dots are five different splits of the manual's topics). Up to
+# four characters of context, more is better. After that the held-out text costs more and more, while the table
+# *quotes* more and more (right): with eleven characters of context, half of what it writes stands in the manual, in
+# passages of 30 characters or more. **Text that looks good is no proof that a model has learnt something.**
 #
-# **Where does the rise come from?** A context that was never counted does no harm, since the table then says what a shorter
-# one says. The harm comes from contexts that *were* counted, but never with the character that follows now. The eleven
-# characters ` standard m`, for example, were counted twice, and `e` followed both times. Now comes `standard module`.
+# **Where does the rise come from?** From contexts that were counted, but never with the character that follows now.
+# The eleven characters ` standard m`, for example, were counted twice, and `e` followed both times. Now comes
+# `standard module`. (A context that was never counted does no harm, since the table then says what a shorter one
+# says.)
 #
 # **So do long contexts harm?** Not if their counts are used in another way: with the smoothing of Kneser and Ney
 # (1995) the curve does not rise (lower figure). So "falls throughout" was no bad guess.
@@ -206,10 +205,11 @@ predict("10_tokens.context", actual=end)
 #
 # ## 2. Pairs of what?
 #
-# Must a table count *characters*? There are three other candidates.
+# We have a model and a measure. But must a table count *characters*? Its units are its vocabulary, and there are
+# three other candidates.
 #
-# **Words.** A pair of words says much more than a pair of letters. Cut the manual into words, and see whether the held-out
-# topics are made of the same ones:
+# **Words.** A pair of words says much more than a pair of letters. But are the held-out topics made of the same
+# words?
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
@@ -224,25 +224,25 @@ print(", ".join(new[:22]))
 assert 0.02 < len(unknown) / len(words) < 0.3
 
 # %% [markdown]
-# None of these stands anywhere in hundreds of thousands of characters, and no amount of text contains every name and every
-# typing error. A vocabulary of words can only write `[UNK]`, for *unknown*. Whatever the word was, it is gone.
+# None of these stands anywhere in hundreds of thousands of characters, and no text contains every name and every
+# typing error. A vocabulary of words can only write `[UNK]`, for *unknown*.
 #
-# **Bytes.** In a computer every text is a sequence of numbers from 0 to 255. **UTF-8** writes an English letter or a digit as
-# one byte, `é` as two, a Chinese character as three, most emoji as four. A vocabulary of 256 can write every text there is or
-# will be. But sequences get long, and a pair of bytes may be two thirds of a character.
+# **Bytes.** In a computer every text is a sequence of numbers from 0 to 255. **UTF-8** writes an English letter as
+# one byte, `é` as two, a Chinese character as three, most emoji as four. So 256 units can write every text. But
+# sequences get long, and a pair of bytes may be two thirds of a character.
 #
 # ![Four characters over their bytes: e is 101; é is 195, 169; the Chinese character for ten, a cross, is 229, 141, 129; a
 # smiling face is 240, 159, 153, 130.](figures/10_tokens_characters.svg)
 #
-# **Something in between**: bytes where necessary, whole words where it pays. Which pieces? The text itself can tell us, and
-# the tool is already on the table: counts of pairs.
+# **Something in between**: bytes where necessary, whole words where it pays. But which pieces?
 #
 # ## 3. Byte-pair encoding, with a finger
 #
-# Cut each word into letters; a space belongs to the word after it. Find the pair of neighbours within words that
-# occurs most often, and make it one piece. Count again, with the new piece. Stop when you have enough pieces. That is
-# **byte-pair encoding**, BPE. It was invented in 1994 to compress files, and it is still how the vocabularies of GPT,
-# Llama and SmolLM2 are made. Follow it with a finger on six words:
+# The text itself can choose them, by counts of pairs. Cut it into words, where a space belongs to the word after it,
+# and each word into letters. Find the pair of neighbours within words that occurs most often, and make it one piece.
+# Count again, with the new piece. Stop when you have enough pieces. That is **byte-pair encoding**, BPE. It was
+# invented in 1994 to compress files, and it is still how the vocabularies of GPT, Llama and SmolLM2 are made. Follow
+# it with a finger on six words:
 #
 # ![The text "sing ring string spring in inn", letter by letter, 30 tokens. Merge 1 joins i and n, in six places, 24 tokens
 # are left. Merge 2 joins in and g, 20 tokens. Merge 3 joins r and ing, 17 tokens. Merge 4 joins a space and in, 15
@@ -266,12 +266,11 @@ for number in range(1, 5):
 print(words)
 
 # %% [markdown]
-# At merge 4 there is a choice: a space and `s` also stand together twice. Some rule must settle the **tie**, and
-# nothing in the idea says which. Ours takes the pair that Python sorts first; a library may take another, and then
-# the lists differ, and so do the ids. A model must get the ids that it was trained with: the tokenizer is a part of
-# the model.
+# At merge 4 a space and `s` also stand together twice. Some rule must settle the **tie**, and another library may
+# settle it otherwise. With other merges a text gets other tokens, and other numbers for them, their ids. A model must
+# get the ids that it was trained with: the tokenizer is a part of the model.
 #
-# Now let us learn a thousand merges from the manual, with the package's version of the code above:
+# Now let us learn a thousand merges from the manual, with the package's version of this code:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
@@ -280,11 +279,11 @@ print("the first: ", [a + b for a, b in merges[:14]])
 print("the last:  ", [a + b for a, b in merges[-9:]])
 
 # %% [markdown]
-# The first things that it finds are what manuals are full of, spaces and dashes, and then ` t`, `he`, `in`. Near the
-# end it joins whole words, and pieces of others.
+# It begins with what manuals are full of, spaces and dashes. Near the end it joins whole words, and pieces of others.
 #
-# Back to our table. What if it counts pairs of *tokens*? Its probabilities are for tokens now, so the bits of a token are
-# shared out among its characters. Each colour is one of five splits of the manual's topics:
+# Are these better units for our table? Let it count pairs of *tokens*, and share out the bits of each token among its
+# characters. Each colour is one of five splits of the manual's topics. Do the lines come down to the black one, the
+# best n-gram of characters?
 
 # %% jupyter={"source_hidden": true}
 pairs = recorded("tables")["result"]["pairs"]
@@ -308,13 +307,11 @@ print(f"pairs of 4,000 tokens, against the best n-gram of characters: {min(above
 assert min(above) > -0.2 and max(above) < 0.1
 
 # %% [markdown]
-# The counting is the same, and still only of pairs. But **longer units bring more context**: two tokens of a
-# vocabulary of 2,000 are about seven characters. With 260 tokens, which are hardly more than bytes, the table does as
-# badly as with pairs of characters. With 4,000 it is about as good as the best n-gram with the same smoothing. Longer
-# still is not better: with 8,000 all five splits are a little worse again.
+# **Longer units bring more context**: the table still knows only pairs, but two tokens of a vocabulary of 2,000 are
+# about seven characters. With 260 tokens, hardly more than bytes, it does as badly as with pairs of characters. With
+# 4,000 it is about as good as the best n-gram with the same smoothing, and with 8,000 a little worse again.
 #
-# Here is what such a table writes. You can see where it makes new words out of pieces. The counting is that of section 1,
-# with ids instead of characters:
+# Here is what pairs of 2,000 tokens write. You can see where they make new words out of pieces:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
@@ -329,10 +326,9 @@ print(tokenizer.decode(write_pairs(after, tokenizer.encode("In Python"), 60, see
 # %% [markdown]
 # ## 4. A new word comes
 #
-# Merges are learnt once. How do they cut a word that was not there? Begin with its letters. Of all pairs of neighbours
-# that stand in the list of merges, **join the one that was learnt first**: its **rank** is the smallest. Do this again until
-# no pair is in the list. So what counts is not which pair comes first from the left, and not which is longest. Here is a
-# word that was not in the text of section 3:
+# Merges are learnt once. How do they cut a word that was not there? Begin with its letters. Of all pairs of
+# neighbours that stand in the list of merges, **join the one that was learnt first**: its **rank** is the smallest.
+# Do this again until no pair is in the list. Here is a word that was not in the text of section 3:
 #
 # ![The four merges: 1, i and n; 2, in and g; 3, r and ing; 4, a space and in. The word ingot with its space: possible is only
 # in. Then possible are ing, number 2, and a space with in, number 4; the smallest number wins. The result is: space, ing, o,
@@ -347,17 +343,19 @@ for word in (" printing", " unhashable", " window", " antidisestablishmentariani
     print(f"{word:30}", apply_merges(word, merges))
 
 # %% [markdown]
-# `print` and `hash` are frequent in the manual, and `window` is not. A rare word costs more tokens, but it can still be spelt
-# out. Three things trip people up here.
+# `print` and `hash` are frequent in the manual, and `window` is not. A rare word costs more tokens, but it can still
+# be spelt out.
 #
-# **Bytes below.** If we begin with letters, a letter that the text never showed is unknown. So the tokenizers of GPT-2 and
-# SmolLM2 begin with the 256 bytes, and nothing is unknown to them. The price: a token may end in the middle of a character. A
+# A letter that the text never showed would be unknown, though. So the tokenizers of GPT-2 and SmolLM2 begin with the
+# 256 **bytes** instead, and nothing is unknown to them. The price: a token may end in the middle of a character. A
 # chat window that shows token after token must wait for the rest of 十.
-#
-# **Words first.** We cut the text into words before counting, and no merge crosses the border. What happens if we do
-# not?
 
-# %% tags=["nbval-ignore-output"]
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: merges that cross the border of a word
+#
+# We cut the text into words before counting. What happens if we do not?
+
+# %% tags=["nbval-ignore-output", "deeper"]
 # output differs from one Python to the next
 joined = learn_merges({training[:30000]: 1}, 160)  # all of it one long word
 uncut = ["".join(pair) for pair in joined]
@@ -366,27 +364,31 @@ longest = max((token[:-1] for token in uncut if token.endswith(" ") and token[:-
 for follows in " (,":
     print(f"{longest + follows!r:14}", apply_merges(longest + follows, joined))
 
-# %% [markdown]
+# %% [markdown] tags=["deeper"]
 # Many pieces now end in a space, and one, `of the `, is two words. So a word is one token before a space, and
 # something else before a bracket, as the last lines show.
-#
-# **Special tokens.** A tokenizer has a few tokens that stand for no text: the end of a text, `[EOS]`, or padding. What
-# if a user *types* `[EOS]`?
 
-# %% tags=["nbval-ignore-output"]
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: tokens that stand for no text
+#
+# A tokenizer has a few **special tokens** that stand for no text: the end of a text, `[EOS]`, or padding. What if a user
+# *types* `[EOS]`?
+
+# %% tags=["nbval-ignore-output", "deeper"]
 # output differs from one Python to the next
 typed = tokenizer.encode("[EOS]")
 print("typed by a user:  ", tokenizer.tokens(typed))
 print("read as a command:", tokenizer.encode("[EOS]", special=True))
 assert tokenizer.eos_id not in typed and tokenizer.encode("[EOS]", special=True) == [tokenizer.eos_id]
 
-# %% [markdown]
+# %% [markdown] tags=["deeper"]
 # By default the package takes what is typed as plain text. Where it is read as a command, as with `special=True`, a user can
 # end their turn in a conversation and go on as somebody else.
-#
+
+# %% [markdown]
 # ## 5. Play
 #
-# Three tokenizers side by side: bytes, characters, and merges learnt on the manual. Type what you like, and move the
+# Now try it: bytes, characters, and merges learnt on the manual, side by side. Type what you like, and move the
 # slider over the merges. (The numbers are ids, and a tokenizer numbers its bytes in an order of its own: here `e` is
 # not 101. `é₂` is the second byte of `é`.)
 #
@@ -412,9 +414,9 @@ explorer
 #
 # ## 6. What a token hides
 #
-# Why does SmolLM2 say that `music` ends with `e`? Its vocabulary has 49,152 tokens, and each of the words that we ask
-# about is *one* of them. (This is the SmolLM2 of 135 million parameters, trained further to follow instructions, with
-# its numbers rounded to 4 bits each. What follows holds for this model.)
+# We can now ask why SmolLM2 says that `music` ends with `e`. Its vocabulary has 49,152 tokens, and each of the words
+# that we ask about is *one* of them. (This SmolLM2 has 135 million parameters, was trained further to follow
+# instructions, and has its numbers rounded to 4 bits. What follows holds for this model.)
 
 # %%
 smol, smol_tokenizer = load("smollm2")
@@ -495,15 +497,16 @@ predict(
 # draw of the twenty words.) The last one is right about one time in eight. Mostly the model says `e`. Always saying
 # the most frequent last letter among these words would do better (black lines).
 #
-# **Has it not understood the question?** Ask in words, *tower begins with the letter* and *tower ends with the letter*: it is
-# the same again.
+# **Has it not understood the question?** Ask in words, *tower begins with the letter* and *tower ends with the
+# letter*: it is the same again.
 #
-# **Are the tokens to blame?** The control is the same question with the letters in sight: with spaces or commas between
-# them, each letter is a token of its own. With commas the last letter is right nearly always, but with spaces only about six
-# times in ten. So **seeing the letters helps, and how much depends on how they are written**. Why, we do not know.
+# **Are the tokens to blame?** The control is the same question with the letters in sight: with spaces or commas
+# between them, each letter is a token of its own. With commas the last letter is right nearly always, but with spaces
+# only about six times in ten, and why, we do not know. So **seeing the letters helps, and how much depends on how
+# they are written**.
 #
-# So "it cannot see letters" is true, and explains less than you would think. This model knows most first letters that its
-# tokens hide, and with spaces it misses four in ten of the last letters, though they stand in plain sight.
+# So "it cannot see letters" is true, and explains less than you would think. This model knows most first letters that
+# its tokens hide, and with spaces it misses four in ten of the last letters, though they stand in plain sight.
 #
 # Asked for *all* letters of a word, it mostly writes the right first letter and seldom the right last one. `table`
 # becomes `t o m a t o`.
@@ -515,9 +518,9 @@ predict(
 #
 # ## 7. From an id to a vector
 #
-# Where does a model keep what it knows about a token? An id chooses one row of a table, the token's **embedding**, here 576
-# numbers. At the beginning of training the rows are random, and all that is known about a token must be learnt into its row
-# (or further up). Which rows point in the same direction?
+# Where does a model keep what it knows about a token? An id chooses one row of a table, the token's **embedding**,
+# here 576 numbers. Before training the rows are random, so whatever is known about a token must be learnt into its
+# row (or further up). Which rows point in the same direction?
 
 # %%
 matrix = smol.embedding.tokens.weight.detach()  # (49152, 576)
@@ -536,17 +539,17 @@ for word in (" November", " seven", " walked", " Python"):
 print("in a random table, beside November:", ", ".join(neighbours(untrained, " November")))
 
 # %% [markdown]
-# Months stand next to months, numbers next to numbers, and ` python` next to ` Python`; in a random table they do
-# not.
+# Months stand next to months, and ` python` next to ` Python`; in a random table `November` has no such neighbours.
+# So related words have similar rows.
 #
-# So related words have similar rows. Does a row hold spelling too? Let a **linear probe** look. It has a weighted sum
-# of the row's numbers for each letter of the alphabet, and names the letter whose sum is largest; the weights are
-# fitted to other words.
+# Does a row hold spelling too? Let a **linear probe** look. It has a weighted sum of the row's numbers for each
+# letter of the alphabet, and names the letter whose sum is largest; the weights are fitted to other words.
 #
-# It must not pass by knowing relatives, as `musical` would help with `music`. So no word that it is tested on shares
-# its first three letters with a word that it was fitted on, or its last three where the last letter is asked for. For
-# the last letter we also leave out words in *-s*, *-ed*, *-ing* and *-ly*, whose ending may be known as grammar. The
-# controls are a random table, shuffled letters, and always saying the most frequent letter.
+# It must not pass by knowing relatives, such as `musical` for `music`. So no word that it is tested on shares its
+# first three letters (for the last letter: its last three) with a word that it was fitted on. For the last letter we
+# also leave out *-s*, *-ed*, *-ing* and *-ly*, which may be known as grammar.
+#
+# Compare the blue dots with the controls: the most frequent letter each time, shuffled letters, and a random table.
 
 # %% jupyter={"source_hidden": true}
 words, table_of_words = rows.words_and_rows(smol, smol_tokenizer)
@@ -570,16 +573,16 @@ read_off = [sum(row["SmolLM2's rows"]) / 5 for row in found]  # first, second, t
 assert all(abs(one - said) < 0.04 for one, said in zip(read_off, (0.8, 1 / 3, 1 / 7, 1 / 7, 0.36), strict=True))
 
 # %% [markdown]
-# It does, and unevenly. The first letter of a new word is read off in about four cases of five, the second in one of
-# three, the third and the fourth in one of seven, the last in a little more than one of three. All that is more than
-# any control, on all five splits. So the first letter, which the model could name in section 6, is also the one that
-# can best be read off a row. But what a row holds and what the model says are two things.
+# It does, and unevenly. The first letter of a new word is read off in about four cases of five, the second and the
+# last in about one of three, the third and the fourth in one of seven. All that is more than any control, on all five
+# splits. So the first letter, which the model could name, is also the one that can best be read off a row. But what a
+# row holds and what the model says are two things.
 #
 # ## 8. What a language costs
 #
-# You pay for a model by the token, and it can read only so many at once. How much text do you get for that in your language?
-# Take the same content in five languages: 60 dates and 24 phrases such as *in 3 days*, from Unicode's collection of such
-# formats.
+# Tokens also set the price. You pay for a model by the token, and it can read only so many at once. How much text do
+# you get for that in your language? Take 60 dates and 24 phrases such as *in 3 days*, in five languages, from
+# Unicode's collection of such formats.
 
 # %%
 days = [date(2026, 1, 1) + timedelta(days=17 * n) for n in range(60)]
@@ -600,16 +603,23 @@ assert cost["hi"] > 2 * cost["en"] and cost["ru"] > 2 * cost["en"] and cost["zh"
 Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 
 # %% [markdown]
-# Hindi and Russian cost more than twice as many tokens as English. For such phrases, whoever asks in Hindi pays twice as
-# much, and half as much fits into what the model can read at once. The Chinese text has half as many characters as the
-# English one, and one and a half times as many tokens.
+# Hindi and Russian cost more than twice as many tokens as English. For such phrases, whoever asks in Hindi pays twice
+# as much, and half as much fits into what the model can read at once.
 #
-# Where does the price come from: the script, whose characters have two or three bytes, or the text that the merges
-# were learnt from? The control is a vocabulary of 1,000 for each language, learnt from that language. (Dates will not
-# do here: they are made of a few dozen words, and each would soon be one token.) So take names of languages and
-# countries, three quarters of them to learn from and the others to be cut:
+# Is the reason the script, whose characters have two or three bytes, or the text that the merges were learnt from?
+# Give each language a small vocabulary of its own, and Russian and Chinese names cost about as much as English ones.
+# Hindi names still cost far more, unless one changes the rule that cuts a text into words. (Both are measured below.)
+# So a tokenizer can be unfair in two places: in what it has read, and in a rule that somebody wrote with another
+# script in mind.
 
-# %% tags=["nbval-ignore-output"]
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: the script, the text, or a rule
+#
+# The control is a vocabulary of 1,000 for each language, learnt from that language. (Dates will not do here: they are
+# made of a few dozen words, and each would soon be one token.) So take names of languages and countries, three
+# quarters of them to learn from and the others to be cut:
+
+# %% tags=["nbval-ignore-output", "deeper"]
 # output differs from one version of the names to the next
 names = {language: {**Locale(language).languages, **Locale(language).territories} for language in cost}
 keys = sorted(set.intersection(*map(set, names.values())))
@@ -626,22 +636,17 @@ assert max(own_cost[language] for language in ("de", "ru", "zh")) < 1.15 * own_c
 assert own_cost["hi"] > 1.4 * own_cost["en"]
 assert len(smol_tokenizer.tokenizer.pre_tokenizer.pre_tokenize_str("पनामा")) == len(split_words("पनामा")) == 4
 
-# %% [markdown]
+# %% [markdown] tags=["deeper"]
 # **For Russian and Chinese it was the text.** In vocabularies of their own, all of the same small size, they cost
 # about as much as English or German.
 #
 # **For Hindi that is only half the story.** Hindi has become cheaper too, and still costs far more than English. Look
 # at its tokens: *Panāmā* falls into *pan*, *ā*, *m*, *ā*. Its vowel signs, written around a consonant, do not count
 # as letters, so the rule that cuts a text into words cuts Hindi words *before* any merge is learnt. SmolLM2's
-# tokenizer has such a rule too. Cut at spaces only, Hindi names cost no more than English ones.
+# tokenizer has such a rule too.
 #
-# So a tokenizer can be unfair in two places: in what it has read, and in a rule that somebody wrote with another script
-# in mind.
-
-# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
-# ### Deeper: with the rule, and without it
-#
-# Up to 700 merges for each language, beginning with characters: once with that rule, and once with cuts at spaces only.
+# So here are up to 700 merges for each language, beginning with characters: once with that rule, and once with cuts
+# at spaces only.
 
 # %% tags=["nbval-ignore-output", "deeper"]
 # output differs from one version of the names to the next
@@ -701,8 +706,9 @@ for ax in (left, right):
 # %% [markdown]
 # ## 9. What people get wrong
 #
-# **A space at the end of a prompt.** In SmolLM2's tokens a word carries the space *before* it. A space at the end of the
-# prompt is a token of its own, and the next word has to begin without one. P is the probability of the right word:
+# **A space at the end of a prompt.** In SmolLM2's tokens a word carries the space *before* it. A space at the end of
+# the prompt is a token of its own, and the next word has to begin without one. P is the probability of the right
+# word:
 
 # %% tags=["nbval-ignore-output"]
 # output differs in the last digit
@@ -721,8 +727,8 @@ for prompt, wanted in (
 # %% [markdown]
 # So the capital of France is 2. End a prompt with a word, and leave the space to the next one.
 #
-# **A tokenizer that tidies up first.** MiniLM, a BERT that lesson 15 uses, has such a tokenizer. Before it looks anything up,
-# it makes all letters small and takes their accents away. In German *schön* is beautiful, and *schon* is already:
+# **A tokenizer that tidies up first.** That of MiniLM, a BERT that lesson 15 uses, makes all letters small and takes
+# their accents away before it looks anything up. In German *schön* is beautiful, and *schon* is already:
 
 # %%
 minilm = load("minilm")[1]
@@ -737,8 +743,11 @@ assert minilm.encode("schön") == minilm.encode("schon")
 #
 # ## 10. What you have now
 #
-# Three language models, from a table to a network, continue the same words. The first looks at one character, the second at
-# one token; the third is made of the blocks of lesson 09, and has read far more than a manual:
+# What does a model see when it sees text? Ids, of pieces that counts of pairs have chosen; what it knows about their
+# letters, it has learnt.
+#
+# Three language models now continue the same words. The first looks at one character, the second at one token; the
+# third is made of the blocks of lesson 09, and has read far more than a manual:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
@@ -751,8 +760,8 @@ print("--- pairs of tokens ---", by_tokens, sep="\n")
 print("--- SmolLM2 ---", smol_tokenizer.decode(by_network), sep="\n")
 
 # %% [markdown]
-# Fluent at last, and every word is in its place. But it is not true: a `with` statement is no function, and creates no
-# instance of a class. A text that looks good proves nothing, whether a table has written it or a network.
+# Fluent at last, and every word is in its place. But it is not true: a `with` statement is no function, and creates
+# no instance of a class. A text that looks good proves nothing, whether a table has written it or a network.
 #
 # In the package `transformer_lab/data/byte_pairs.py` has the merges in a page of code, and `data/tokenizers.py` the
 # fast ones (`BPETokenizer`, `WordTokenizer`, `CharacterTokenizer`). `baselines.py` has the tables: before you are

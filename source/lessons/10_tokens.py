@@ -11,9 +11,9 @@
 # letter, and then ask for the last letter of `music`. The word stands right in front of it, and it says `e`. The last
 # letter of `hammer`? `m`. Of `candle`, which does end in `e`? `l`.
 #
-# For nine lessons you have built what is inside the model. Now look at its edge, at the two lit rows of the drawing.
-# The model does not read letters; it reads pieces of text. Where do these come from, what do they hide, and who pays
-# for them? You will be able to
+# For nine lessons you have built what is inside the model. Now look at its edge, at the two lit rows of the
+# drawing. The model does not read letters; it reads pieces of text. Where do these come from, what do they hide,
+# and who pays more for them? You will be able to
 #
 # * build a language model from nothing but counts, and say in bits how much a text surprises it;
 # * learn a vocabulary from a text with pencil and paper, and cut new words with it;
@@ -69,9 +69,9 @@ for left in "qt_":
 assert followers["q"].most_common(1)[0][0] == "u"
 
 # %% [markdown]
-# After `q` comes `u`, and nobody told it so. (In lesson 01 gradient descent learnt such a table; here it is simply
-# counted.) This is a model of **bigrams**, of pairs. To write, it draws a follower with its share as the probability,
-# then a follower of that one, and so on:
+# After `q` mostly comes `u`, and nobody told the table. (In lesson 01 gradient descent learnt such a table; here it
+# is simply counted.) This is a model of **bigrams**, of pairs. To write, it draws a follower with its share as the
+# probability, then a follower of that one, and so on:
 
 
 # %% tags=["nbval-ignore-output"]
@@ -107,14 +107,15 @@ print(f"how frequent each character is:      {ngram_bits(training, held_out, 1):
 print(f"pairs:                               {ngram_bits(training, held_out, 2):.2f}")
 
 # %% [markdown]
-# The more is known, the smaller the surprise. (The held-out text is made of other topics of the same manual. It
-# shares no long passage with the counted ones, since copies would make the numbers look too good.)
+# Line by line more is known, and the surprise falls. (The held-out text is made of other topics of the same manual.
+# Long passages in both parts were left out, since copies would make the numbers look too good.)
 #
 # Why stop at pairs? Look at the last two characters, the last four, the last eleven: they are the context of an
 # **n-gram** model, where $n$ counts the context and the character that follows it.
 #
-# What never followed a context would have probability 0, and be infinitely surprising. So our tables set a little
-# probability aside for it, and share it out as a shorter context would. That is called **smoothing**.
+# What never followed a context would have probability 0, and be infinitely surprising: a single one would spoil the
+# mean. So our tables set some probability aside, and share it out as a shorter context would. That is called
+# **smoothing**.
 #
 # <details><summary>Deeper: how much it sets aside</summary>
 #
@@ -188,15 +189,16 @@ predict("10_tokens.context", actual=end)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# **It falls, then rises** (upper figure, left; the grey dots are five different splits of the manual's topics). Up to
-# four characters of context, more is better. After that the held-out text costs more and more, while the table
-# *quotes* more and more (right): with eleven characters of context, half of what it writes stands in the manual, in
-# passages of 30 characters or more. **Text that looks good is no proof that a model has learnt something.**
+# **It falls, then rises** (upper figure, left; the grey dots are five different splits of the manual's topics). Up
+# to four characters of context, more is better. After that the held-out text costs more and more, while the table
+# *quotes* more and more (right): with eleven characters of context, about half of what it writes stands in the
+# manual, in passages of 30 characters or more. **Text that looks good is no proof that a model has learnt
+# something.**
 #
-# **Where does the rise come from?** From contexts that were counted, but never with the character that follows now.
-# The eleven characters ` standard m`, for example, were counted twice, and `e` followed both times. Now comes
-# `standard module`. (A context that was never counted does no harm, since the table then says what a shorter one
-# says.)
+# **Where does the rise come from?** From contexts that were counted, but never with the character that follows now
+# (last line of the output). The eleven characters ` standard m`, for example, were counted twice, and `e` followed
+# both times. Now comes `standard module`. (A context that was counted with this character makes the surprise
+# smaller. One that was never counted does no harm, since the table then says what a shorter one says.)
 #
 # **So do long contexts harm?** Not if their counts are used in another way: with the smoothing of Kneser and Ney
 # (1995) the curve does not rise (lower figure). So "falls throughout" was no bad guess.
@@ -206,7 +208,7 @@ predict("10_tokens.context", actual=end)
 # ## 2. Pairs of what?
 #
 # We have a model and a measure. But must a table count *characters*? Its units are its vocabulary, and there are
-# three other candidates.
+# three other kinds of unit.
 #
 # **Words.** A pair of words says much more than a pair of letters. But are the held-out topics made of the same
 # words?
@@ -224,8 +226,8 @@ print(", ".join(new[:22]))
 assert 0.02 < len(unknown) / len(words) < 0.3
 
 # %% [markdown]
-# None of these stands anywhere in hundreds of thousands of characters, and no text contains every name and every
-# typing error. A vocabulary of words can only write `[UNK]`, for *unknown*.
+# Spelt like this, none of these stands anywhere in hundreds of thousands of characters, and no text contains every
+# name and every typing error. For them a vocabulary of words has only `[UNK]`, *unknown*, and the word is lost.
 #
 # **Bytes.** In a computer every text is a sequence of numbers from 0 to 255. **UTF-8** writes an English letter as
 # one byte, `é` as two, a Chinese character as three, most emoji as four. So 256 units can write every text. But
@@ -238,11 +240,11 @@ assert 0.02 < len(unknown) / len(words) < 0.3
 #
 # ## 3. Byte-pair encoding, with a finger
 #
-# The text itself can choose them, by counts of pairs. Cut it into words, where a space belongs to the word after it,
-# and each word into letters. Find the pair of neighbours within words that occurs most often, and make it one piece.
-# Count again, with the new piece. Stop when you have enough pieces. That is **byte-pair encoding**, BPE. It was
-# invented in 1994 to compress files, and it is still how the vocabularies of GPT, Llama and SmolLM2 are made. Follow
-# it with a finger on six words:
+# The text itself can choose them, by counts of pairs. Cut it into words, each with the space before it (runs of
+# signs or spaces are words, too), and each word into letters. Find the pair of neighbours within words that occurs
+# most often, and make it one piece. Count again, with the new piece. Stop when you have enough pieces. That is
+# **byte-pair encoding**, BPE. It was invented in 1994 to compress files, and now makes the vocabularies of GPT,
+# Llama and SmolLM2. Follow it with a finger on six words:
 #
 # ![The text "sing ring string spring in inn", letter by letter, 30 tokens. Merge 1 joins i and n, in six places, 24 tokens
 # are left. Merge 2 joins in and g, 20 tokens. Merge 3 joins r and ing, 17 tokens. Merge 4 joins a space and in, 15
@@ -266,9 +268,9 @@ for number in range(1, 5):
 print(words)
 
 # %% [markdown]
-# At merge 4 a space and `s` also stand together twice. Some rule must settle the **tie**, and another library may
-# settle it otherwise. With other merges a text gets other tokens, and other numbers for them, their ids. A model must
-# get the ids that it was trained with: the tokenizer is a part of the model.
+# At merge 4 a space and `s` also stand together twice. Some rule must settle the **tie**: ours takes the pair that
+# Python sorts first; other libraries may not. With other merges a text gets other tokens, with other ids (their
+# numbers). A model must get the ids that it was trained with: the tokenizer is a part of the model.
 #
 # Now let us learn a thousand merges from the manual, with the package's version of this code:
 
@@ -308,10 +310,12 @@ assert min(above) > -0.2 and max(above) < 0.1
 
 # %% [markdown]
 # **Longer units bring more context**: the table still knows only pairs, but two tokens of a vocabulary of 2,000 are
-# about seven characters. With 260 tokens, hardly more than bytes, it does as badly as with pairs of characters. With
-# 4,000 it is about as good as the best n-gram with the same smoothing, and with 8,000 a little worse again.
+# about seven characters (next cell). With 260 tokens, 256 of them bytes, it does as badly as with pairs of
+# characters. With 4,000 it is about as good as the best n-gram with the same smoothing, and with 8,000 a little
+# worse again.
 #
-# Here is what pairs of 2,000 tokens write. You can see where they make new words out of pieces:
+# Here is what a table for 2,000 tokens writes, counted as in section 1. You can see where it makes new words out of
+# pieces:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
@@ -327,15 +331,16 @@ print(tokenizer.decode(write_pairs(after, tokenizer.encode("In Python"), 60, see
 # ## 4. A new word comes
 #
 # Merges are learnt once. How do they cut a word that was not there? Begin with its letters. Of all pairs of
-# neighbours that stand in the list of merges, **join the one that was learnt first**: its **rank** is the smallest.
-# Do this again until no pair is in the list. Here is a word that was not in the text of section 3:
+# neighbours that stand in the list of merges, **join the one that was learnt first** (not the leftmost or longest):
+# its **rank** is the smallest. Do this again until no pair is in the list. Here is a word that was not in the text
+# of section 3:
 #
 # ![The four merges: 1, i and n; 2, in and g; 3, r and ing; 4, a space and in. The word ingot with its space: possible is only
 # in. Then possible are ing, number 2, and a space with in, number 4; the smallest number wins. The result is: space, ing, o,
 # t.](figures/10_tokens_ranks.svg)
 #
-# Joined from the left, it would have become ` in`, `g`, `o`, `t`. So the same merges in another order, or used by another
-# rule, give other tokens. With the thousand merges of the manual:
+# Joined from the left, it would have become ` in`, `g`, `o`, `t`. So the same merges in another order, or used by
+# another rule, can give other tokens. With the thousand merges of the manual:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
@@ -343,8 +348,8 @@ for word in (" printing", " unhashable", " window", " antidisestablishmentariani
     print(f"{word:30}", apply_merges(word, merges))
 
 # %% [markdown]
-# `print` and `hash` are frequent in the manual, and `window` is not. A rare word costs more tokens, but it can still
-# be spelt out.
+# `print` and `hash` are frequent enough to be tokens, and `window` is not. A rare word costs more tokens, but it
+# can still be spelt out.
 #
 # A letter that the text never showed would be unknown, though. So the tokenizers of GPT-2 and SmolLM2 begin with the
 # 256 **bytes** instead, and nothing is unknown to them. The price: a token may end in the middle of a character. A
@@ -353,7 +358,7 @@ for word in (" printing", " unhashable", " window", " antidisestablishmentariani
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: merges that cross the border of a word
 #
-# We cut the text into words before counting. What happens if we do not?
+# We cut the text into words before counting, so no merge crosses the border of a word. What happens if we do not?
 
 # %% tags=["nbval-ignore-output", "deeper"]
 # output differs from one Python to the next
@@ -382,8 +387,8 @@ print("read as a command:", tokenizer.encode("[EOS]", special=True))
 assert tokenizer.eos_id not in typed and tokenizer.encode("[EOS]", special=True) == [tokenizer.eos_id]
 
 # %% [markdown] tags=["deeper"]
-# By default the package takes what is typed as plain text. Where it is read as a command, as with `special=True`, a user can
-# end their turn in a conversation and go on as somebody else.
+# By default the package takes what is typed as plain text. Where it is read as a command, as with `special=True`, a
+# user can end the text in the middle of what they type.
 
 # %% [markdown]
 # ## 5. Play
@@ -406,17 +411,18 @@ explorer
 # 2\. Bytes and merges read it, with six tokens, three for each character. More merges change nothing: there is no Chinese in
 # the manual to learn a merge from. The vocabulary of characters holds only those of the manual.
 #
-# 3\. With merges, the first three differ in their first token only, since a rare word is spelt in pieces, and `WINDOW` shares
-# one token at most. Now try `function` and ` function`: a frequent word is one token, with a space it is another one, and the
-# two have nothing in common. That they are the same word is something the model must learn from text.
+# 3\. With all the merges, the first three differ in their first token only, since a rare word is spelt in pieces.
+# `WINDOW` shares one token at most with each of them. Now try `function` and ` function`: a frequent word is one
+# token, with a space it is another one, and the two have nothing in common. That they are the same word is
+# something the model must learn from text.
 #
 # </details>
 #
 # ## 6. What a token hides
 #
-# We can now ask why SmolLM2 says that `music` ends with `e`. Its vocabulary has 49,152 tokens, and each of the words
-# that we ask about is *one* of them. (This SmolLM2 has 135 million parameters, was trained further to follow
-# instructions, and has its numbers rounded to 4 bits. What follows holds for this model.)
+# Are the tokens the reason why SmolLM2 ends `music` with `e`? Its vocabulary has 49,152 tokens, and each word that
+# we ask about, with its space, is *one* of them. (This SmolLM2 has 135 million parameters, was trained further to
+# follow instructions, and has its numbers rounded to 4 bits. What follows holds for this model.)
 
 # %%
 smol, smol_tokenizer = load("smollm2")
@@ -497,12 +503,12 @@ predict(
 # draw of the twenty words.) The last one is right about one time in eight. Mostly the model says `e`. Always saying
 # the most frequent last letter among these words would do better (black lines).
 #
-# **Has it not understood the question?** Ask in words, *tower begins with the letter* and *tower ends with the
-# letter*: it is the same again.
+# **Was it the form of the question?** Ask in words, *tower begins with the letter* and *tower ends with the
+# letter*: again the first letter is mostly right, and the last one mostly wrong.
 #
 # **Are the tokens to blame?** The control is the same question with the letters in sight: with spaces or commas
-# between them, each letter is a token of its own. With commas the last letter is right nearly always, but with spaces
-# only about six times in ten, and why, we do not know. So **seeing the letters helps, and how much depends on how
+# between them, each letter is a token of its own. With commas the last letter is nearly always right, but with
+# spaces only about six times in ten. We do not know why. So **seeing the letters helps, and how much depends on how
 # they are written**.
 #
 # So "it cannot see letters" is true, and explains less than you would think. This model knows most first letters that
@@ -540,16 +546,17 @@ print("in a random table, beside November:", ", ".join(neighbours(untrained, " N
 
 # %% [markdown]
 # Months stand next to months, and ` python` next to ` Python`; in a random table `November` has no such neighbours.
-# So related words have similar rows.
+# So here related words have similar rows.
 #
 # Does a row hold spelling too? Let a **linear probe** look. It has a weighted sum of the row's numbers for each
 # letter of the alphabet, and names the letter whose sum is largest; the weights are fitted to other words.
 #
-# It must not pass by knowing relatives, such as `musical` for `music`. So no word that it is tested on shares its
-# first three letters (for the last letter: its last three) with a word that it was fitted on. For the last letter we
-# also leave out *-s*, *-ed*, *-ing* and *-ly*, which may be known as grammar.
+# It must not pass by knowing relatives, such as `musical` for `music`. So words with the same first three letters
+# (for the last letter: the last three) stay together, for fitting or for testing. For the last letter we also leave
+# out words in *-s*, *-ed*, *-ing* and *-ly*, whose ending may be known as grammar.
 #
-# Compare the blue dots with the controls: the most frequent letter each time, shuffled letters, and a random table.
+# Compare the blue dots with the controls: always the most frequent letter, letters shuffled among the words, and a
+# random table.
 
 # %% jupyter={"source_hidden": true}
 words, table_of_words = rows.words_and_rows(smol, smol_tokenizer)
@@ -573,10 +580,10 @@ read_off = [sum(row["SmolLM2's rows"]) / 5 for row in found]  # first, second, t
 assert all(abs(one - said) < 0.04 for one, said in zip(read_off, (0.8, 1 / 3, 1 / 7, 1 / 7, 0.36), strict=True))
 
 # %% [markdown]
-# It does, and unevenly. The first letter of a new word is read off in about four cases of five, the second and the
-# last in about one of three, the third and the fourth in one of seven. All that is more than any control, on all five
-# splits. So the first letter, which the model could name, is also the one that can best be read off a row. But what a
-# row holds and what the model says are two things.
+# Rows do hold spelling, unevenly. The first letter of a new word is read off in about four cases of five, the
+# second and the last in about one of three, the third and the fourth in one of seven. All that is more than any
+# control, on all five splits. So the first letter, which the model could name, is also the one that can best be
+# read off a row. But what a row holds and what the model says are two things.
 #
 # ## 8. What a language costs
 #
@@ -603,14 +610,15 @@ assert cost["hi"] > 2 * cost["en"] and cost["ru"] > 2 * cost["en"] and cost["zh"
 Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 
 # %% [markdown]
-# Hindi and Russian cost more than twice as many tokens as English. For such phrases, whoever asks in Hindi pays twice
-# as much, and half as much fits into what the model can read at once.
+# Hindi and Russian cost more than twice as many tokens as English, and Chinese over one and a half times. For such
+# phrases, whoever asks in Hindi pays more than twice as much, and the model can read less than half as much at
+# once.
 #
 # Is the reason the script, whose characters have two or three bytes, or the text that the merges were learnt from?
-# Give each language a small vocabulary of its own, and Russian and Chinese names cost about as much as English ones.
-# Hindi names still cost far more, unless one changes the rule that cuts a text into words. (Both are measured below.)
-# So a tokenizer can be unfair in two places: in what it has read, and in a rule that somebody wrote with another
-# script in mind.
+# With a small vocabulary for each language, names of countries and languages cost about as much in Russian and
+# Chinese as in English (first Deeper part below). Hindi names still cost far more: the rule that makes words cuts
+# them at their vowel signs. Cut at spaces only, they cost no more. So a tokenizer can be unfair in two places: in
+# what it has read, and in a rule that somebody wrote with another script in mind.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: the script, the text, or a rule
@@ -671,9 +679,9 @@ assert cut["with the rule"]["hi"][1] < 700 == cut["cut at spaces"]["hi"][1]
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: vocabulary against length against parameters
 #
-# A larger vocabulary can be spent in two ways. If the model reads the same number of *tokens*, more text fits in. If it reads
-# the same *text*, there are fewer tokens to compute. Here are both, for vocabularies learnt from the manual and tried on
-# the held-out topics, and next to them what the table costs:
+# A larger vocabulary can be spent in two ways. If the model reads the same number of *tokens*, more text fits in.
+# If it reads the same *text*, there are fewer tokens to compute. Here are both, for vocabularies learnt from the
+# manual and tried on the held-out topics, and next to them what the table of embeddings costs:
 
 # %% tags=["nbval-ignore-output", "deeper"]
 # output differs from one Python to the next
@@ -698,10 +706,10 @@ for ax in (left, right):
     ax.legend(fontsize=8)
 
 # %% [markdown] tags=["deeper"]
-# From 300 tokens to 1,000, what a token holds doubles; from 4,000 to 8,000 it hardly grows. But every token costs one
-# row of the table, the last as much as the first, so a large vocabulary takes a large share of a small model: 49,152
-# rows of 576 numbers are 28 of SmolLM2's 135 million. Whether a model *writes* better with more tokens is another
-# question; here we have only counted.
+# From 300 tokens to 1,000, what a token holds doubles; from 4,000 to 8,000 it hardly grows. But every token costs
+# one row of the table, the last as much as the first, so a large vocabulary takes a large share of a small model:
+# 49,152 rows of 576 numbers are 28 million of SmolLM2's 135 million parameters. Whether a model *writes* better
+# with more tokens is another question; here we have only counted.
 
 # %% [markdown]
 # ## 9. What people get wrong
@@ -725,10 +733,10 @@ for prompt, wanted in (
         assert chances[right] > 0.3 if not end else chances[right] < 0.1
 
 # %% [markdown]
-# So the capital of France is 2. End a prompt with a word, and leave the space to the next one.
+# So the capital of France is 2. End a prompt without a space, and leave the space to the next word.
 #
-# **A tokenizer that tidies up first.** That of MiniLM, a BERT that lesson 15 uses, makes all letters small and takes
-# their accents away before it looks anything up. In German *schön* is beautiful, and *schon* is already:
+# **A tokenizer that tidies up first.** MiniLM's (a BERT of lesson 15) makes all letters lower case and removes
+# their accents before it looks anything up. In German *schön* is beautiful, and *schon* is already:
 
 # %%
 minilm = load("minilm")[1]
@@ -743,8 +751,8 @@ assert minilm.encode("schön") == minilm.encode("schon")
 #
 # ## 10. What you have now
 #
-# What does a model see when it sees text? Ids, of pieces that counts of pairs have chosen; what it knows about their
-# letters, it has learnt.
+# What does a model see when it sees text? It sees ids. They stand for pieces chosen by counting pairs. What it
+# knows about their letters, it has learnt.
 #
 # Three language models now continue the same words. The first looks at one character, the second at one token; the
 # third is made of the blocks of lesson 09, and has read far more than a manual:
@@ -760,12 +768,12 @@ print("--- pairs of tokens ---", by_tokens, sep="\n")
 print("--- SmolLM2 ---", smol_tokenizer.decode(by_network), sep="\n")
 
 # %% [markdown]
-# Fluent at last, and every word is in its place. But it is not true: a `with` statement is no function, and creates
-# no instance of a class. A text that looks good proves nothing, whether a table has written it or a network.
+# Fluent at last, though it repeats itself. But it is not true: a `with` statement is no function, and creates no
+# instance of a class. A text that looks good proves nothing, whether a table has written it or a network.
 #
-# In the package `transformer_lab/data/byte_pairs.py` has the merges in a page of code, and `data/tokenizers.py` the
-# fast ones (`BPETokenizer`, `WordTokenizer`, `CharacterTokenizer`). `baselines.py` has the tables: before you are
-# proud of a model's bits a character, let the best n-gram try.
+# In the package, `transformer_lab/data/byte_pairs.py` has the merges in a page of code, and `data/tokenizers.py`
+# the fast ones (`BPETokenizer`, `WordTokenizer`, `CharacterTokenizer`). `baselines.py` has the tables: before you
+# are proud of a model's bits a character, let the best n-gram try.
 #
 # ## 11. Check yourself
 #
@@ -795,19 +803,19 @@ print("--- SmolLM2 ---", smol_tokenizer.decode(by_network), sep="\n")
 #
 # * A language model gives a probability to everything that may come next. A table of counts is one. Its text may look
 #   good because it is quoted; the measure is the surprise at new text, in bits a character.
-# * Byte-pair encoding joins the most frequent pair, again and again; a new word is cut by rank. If it begins with
-#   bytes, nothing is unknown to it. Rare words cost more tokens, and so may other languages.
+# * Byte-pair encoding joins the most frequent pair, again and again; a new word is cut by rank. A vocabulary that
+#   begins with bytes can write any text. Rare words cost more tokens, and so may other languages.
 # * An id holds no letters. What a model knows about them it has learnt, and unevenly. Where it fails, ask again with
 #   the letters in sight, in more than one way.
-# * The tokenizer is a part of the model: with other merges, another order, or a space at the end, it reads something
-#   else.
+# * The tokenizer is a part of the model: other merges, or another order of them, can give other tokens, and so can
+#   a space at the end of a prompt.
 #
-# **Papers.** Sennrich, Haddow, Birch (2015), [arXiv:1508.07909](https://arxiv.org/abs/1508.07909): byte-pair encoding for
-# translation. Kudo and Richardson (2018), [arXiv:1808.06226](https://arxiv.org/abs/1808.06226): SentencePiece. Petrov et al.
-# (2023), [arXiv:2305.15425](https://arxiv.org/abs/2305.15425): the price of languages. Kaushal and Mahowald (2022),
-# [arXiv:2206.02608](https://arxiv.org/abs/2206.02608): what tokens know about their characters. Gage (1994), *A New Algorithm
-# for Data Compression*, Kneser and Ney (1995), *Improved Backing-off for M-gram Language Modeling*, and Shannon (1951),
-# *Prediction and Entropy of Printed English*, have no arXiv number. Radford et al. (2019),
-# GPT-2's report, put bytes below and words first.
+# **Papers.** Sennrich, Haddow, Birch (2015), [arXiv:1508.07909](https://arxiv.org/abs/1508.07909): byte-pair
+# encoding for translation. Kudo and Richardson (2018), [arXiv:1808.06226](https://arxiv.org/abs/1808.06226):
+# SentencePiece. Petrov et al. (2023), [arXiv:2305.15425](https://arxiv.org/abs/2305.15425): the price of languages.
+# Kaushal and Mahowald (2022), [arXiv:2206.02608](https://arxiv.org/abs/2206.02608): what tokens know about their
+# characters. Gage (1994), *A New Algorithm for Data Compression*, Kneser and Ney (1995), *Improved Backing-off for
+# M-gram Language Modeling*, and Shannon (1951), *Prediction and Entropy of Printed English*, have no arXiv number.
+# Radford et al. (2019), GPT-2's report: merges of bytes, within words.
 #
 # Previous: [09 The block](09_block.ipynb). Next: [11 Encoder and decoder](11_encoder_decoder.ipynb).

@@ -12,8 +12,8 @@
 # letter of `hammer`? `m`. Of `candle`, which does end in `e`? `l`.
 #
 # For nine lessons you have built what is inside the model. Now look at its edge, at the two lit rows of the
-# drawing. The model does not read letters; it reads pieces of text. Where do these come from, what do they hide,
-# and who pays more for them? You will be able to
+# drawing. The model does not read letter by letter; it reads pieces of text. Where do these come from, what do they
+# hide, and who pays more for them? You will be able to
 #
 # * build a language model from nothing but counts, and say in bits how much a text surprises it;
 # * learn a vocabulary from a text with pencil and paper, and cut new words with it;
@@ -190,9 +190,9 @@ predict("10_tokens.context", actual=end)
 # <details><summary>Why? Open after your guess</summary>
 #
 # **It falls, then rises** (upper figure, left; the grey dots are five different splits of the manual's topics). Up
-# to four characters of context, more is better. After that the held-out text costs more and more, while the table
-# *quotes* more and more (right): with eleven characters of context, about half of what it writes stands in the
-# manual, in passages of 30 characters or more. **Text that looks good is no proof that a model has learnt
+# to four characters of context, more is better. After that the held-out text costs more and more. From about
+# seven characters on, the table *quotes*, and more and more (right): with eleven, about half of what it writes stands
+# in the manual, in passages of 30 characters or more. **Text that looks good is no proof that a model has learnt
 # something.**
 #
 # **Where does the rise come from?** From contexts that were counted, but never with the character that follows now
@@ -269,7 +269,7 @@ print(words)
 
 # %% [markdown]
 # At merge 4 a space and `s` also stand together twice. Some rule must settle the **tie**: ours takes the pair that
-# Python sorts first; other libraries may not. With other merges a text gets other tokens, with other ids (their
+# Python sorts first; other libraries may not. With other merges a text can get other tokens, with other ids (their
 # numbers). A model must get the ids that it was trained with: the tokenizer is a part of the model.
 #
 # Now let us learn a thousand merges from the manual, with the package's version of this code:
@@ -351,8 +351,8 @@ for word in (" printing", " unhashable", " window", " antidisestablishmentariani
 # `print` and `hash` are frequent enough to be tokens, and `window` is not. A rare word costs more tokens, but it
 # can still be spelt out.
 #
-# A letter that the text never showed would be unknown, though. So the tokenizers of GPT-2 and SmolLM2 begin with the
-# 256 **bytes** instead, and nothing is unknown to them. The price: a token may end in the middle of a character. A
+# A letter that the text never showed would be unknown, though. So the tokenizers of GPT-2 and SmolLM2 begin with
+# **bytes** instead, and no letter is unknown to them. The price: a token may end in the middle of a character. A
 # chat window that shows token after token must wait for the rest of 十.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
@@ -370,7 +370,7 @@ for follows in " (,":
     print(f"{longest + follows!r:14}", apply_merges(longest + follows, joined))
 
 # %% [markdown] tags=["deeper"]
-# Many pieces now end in a space, and one, `of the `, is two words. So a word is one token before a space, and
+# Many pieces now end in a space, and one, `of the `, is two words. So a word can be one token before a space, and
 # something else before a bracket, as the last lines show.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
@@ -706,7 +706,7 @@ for ax in (left, right):
     ax.legend(fontsize=8)
 
 # %% [markdown] tags=["deeper"]
-# From 300 tokens to 1,000, what a token holds doubles; from 4,000 to 8,000 it hardly grows. But every token costs
+# From 300 tokens to 1,000, what a token holds doubles; from 4,000 to 8,000 it grows little. But every token costs
 # one row of the table, the last as much as the first, so a large vocabulary takes a large share of a small model:
 # 49,152 rows of 576 numbers are 28 million of SmolLM2's 135 million parameters. Whether a model *writes* better
 # with more tokens is another question; here we have only counted.
@@ -751,8 +751,8 @@ assert minilm.encode("schön") == minilm.encode("schon")
 #
 # ## 10. What you have now
 #
-# What does a model see when it sees text? It sees ids. They stand for pieces chosen by counting pairs. What it
-# knows about their letters, it has learnt.
+# What does a model see when it sees text? It sees ids. With byte-pair encoding they stand for pieces chosen by
+# counting pairs, and for the bytes below. What the model knows about their letters, it has learnt.
 #
 # Three language models now continue the same words. The first looks at one character, the second at one token; the
 # third is made of the blocks of lesson 09, and has read far more than a manual:
@@ -786,7 +786,7 @@ print("--- SmolLM2 ---", smol_tokenizer.decode(by_network), sep="\n")
 #
 # <details><summary>A merge list is sorted by the alphabet before it is saved. What breaks?</summary>
 #
-# Encoding goes by rank. The words get other tokens than in training, without any error.
+# Encoding goes by rank. Many words get other tokens than in training, without any error.
 #
 # </details>
 #
@@ -804,7 +804,7 @@ print("--- SmolLM2 ---", smol_tokenizer.decode(by_network), sep="\n")
 # * A language model gives a probability to everything that may come next. A table of counts is one. Its text may look
 #   good because it is quoted; the measure is the surprise at new text, in bits a character.
 # * Byte-pair encoding joins the most frequent pair, again and again; a new word is cut by rank. A vocabulary that
-#   begins with bytes can write any text. Rare words cost more tokens, and so may other languages.
+#   begins with all 256 bytes can write any text. Rare words cost more tokens, and so may other languages.
 # * An id holds no letters. What a model knows about them it has learnt, and unevenly. Where it fails, ask again with
 #   the letters in sight, in more than one way.
 # * The tokenizer is a part of the model: other merges, or another order of them, can give other tokens, and so can

@@ -7,19 +7,18 @@
 # 0.02, lion 0.02, one 0.02, and 49,147 other tokens together 0.75. A lit box, choose one, takes one of them; it is
 # appended to the text, and all begins again.](figures/12_decoding_where.svg)
 #
-# A language model does not write. It reads a text and says how probable each next token is, and then somebody has to
+# A language model does not write. It reads a text and says how probable each next token is; then somebody has to
 # choose. In the drawing that is the lit box, and there is no network in it. It looks like a detail: take the
-# likeliest token each time, what else?
+# likeliest token each time, what else? (`Mon` is a piece of a word.)
 #
 # In this lesson you will see what becomes of that, with dates, with menus, and with a model that writes fluent
-# English and then goes round in circles. (`Mon`, by the way, is only a piece of a word, as in lesson 10.) You will be
-# able to
+# English and then goes round in circles. You will be able to
 #
 # * write the loop between a model and a text, and end it;
 # * tell, for a wrong text, whether the search or the model was at fault;
 # * choose a way of decoding for a task, and a measure that notices when it fails.
 #
-# About 55 minutes. You need softmax and logarithm ([lesson 01](01_toolkit.ipynb)) and the tokens of [lesson
+# About 50 minutes. You need softmax and logarithm ([lesson 01](01_toolkit.ipynb)) and the tokens of [lesson
 # 10](10_tokens.ipynb).
 
 # %%
@@ -48,9 +47,8 @@ widths, likeliest = experiment("widths"), experiment("likeliest")
 # %% [markdown]
 # ## 1. The loop
 #
-# A model that is certain leaves nothing to choose. So here is one that is not: a translator of dates, from English to
-# Chinese, stopped after 120 steps of training. It has seen dates for a few seconds, and is just getting the hang of
-# them.
+# A model that is certain leaves nothing to choose. So here is one that is not: a translator of dates, from English
+# to Chinese, stopped after 120 steps, a few seconds of training.
 
 # %%
 task = widths.undertrained(seed=0)  # about 7 seconds
@@ -58,8 +56,7 @@ model, tokenizer = task.model, task.tokenizer
 pairs = task.held_out[:100]
 
 # %% [markdown]
-# This is the loop of the drawing, with the simplest choice in the middle. Taking the likeliest token each time is
-# called **greedy decoding**:
+# Here is the loop of the drawing. To take the likeliest token each time is called **greedy decoding**:
 
 
 # %%
@@ -88,8 +85,8 @@ assert all(tokenizer.decode(greedy(pair.source)[0]) == one for pair, one in zip(
 # Nearly all look like dates (`年`, `月` and `日` are year, month and day, and `星期` begins the weekday). But many are
 # another day, and a weekday may be missing.
 #
-# The loop ends when the text is too long, or when the model says `[EOS]`. This is a **stop token**: the model has
-# learnt to say it when the date is over. What if nobody listens?
+# The loop ends when the text is too long, or when the model says `[EOS]`, a **stop token**: it has learnt to say it
+# when the date is over. What if nobody listens?
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one CPU to the next
@@ -100,21 +97,23 @@ print(" ".join(tokenizer.tokens(endless[0])))
 assert (endless == tokenizer.eos_id).any() and endless.shape[1] == 31
 
 # %% [markdown]
-# It fills all the room it has. In training nothing ever came after `[EOS]`, and whatever the model says there was
-# never corrected. A model that chats may go on to ask itself the next question, in your name.
+# It fills all the room it has. In training nothing ever came after `[EOS]`, so nothing that the model says there was
+# ever corrected. A model that chats may go on to ask itself the next question, in your name.
+#
+# So the loop is short, and it has an end. Yet many of the dates are wrong.
 #
 # ## 2. Keep more than one beginning
 #
-# Is greedy decoding to blame for the wrong dates? It could be. The probability of a text is a product with one factor
-# for each token, and whoever takes the largest first factor may miss the largest product:
+# Is greedy decoding to blame? The probability of a text is a product with one factor for each token, and whoever
+# takes the largest first factor may miss the largest product:
 #
 # ![A tree. It: is 0.6, rains 0.4. After is: late 0.4, cold 0.35, here 0.25; after rains: a full stop 0.9, on 0.1.
 # Greedy decoding finds "It is late", 0.24; the likeliest text is "It rains .", 0.36.](figures/12_decoding_misses.svg)
 #
-# Trying all texts is out of the question: eleven tokens out of 55 make more than $10^{19}$ of them. **Beam search**
-# is the compromise. It keeps the $k$ best unfinished texts, the *beams*, continues each of them in every way, and
-# again keeps the $k$ best. A product of many small numbers soon becomes 0 in a computer, so one adds logarithms
-# instead. The score of a text is
+# There are far too many texts to try them all. **Beam search** is the compromise. It keeps the $k$ best unfinished
+# texts, the *beams*, continues each of them in every way, and again keeps the $k$ best. A product of many small
+# numbers soon becomes 0 in a computer, so one adds logarithms. The *score* of a text with the tokens $y_1$ to $y_n$
+# is
 #
 # $$\log p(y_1 \dots y_n) = \sum_{t=1}^{n} \log p(y_t \mid y_1 \dots y_{t-1}).$$
 
@@ -132,6 +131,10 @@ def step(beams, k, source, mask):
     return sorted(found, key=lambda beam: -beam[0])[:k]
 
 
+# %% [markdown]
+# Here are three beams on the first date of the list, the best on the left, each with its score so far:
+
+
 # %% tags=["nbval-ignore-output"]
 # output differs from one CPU to the next
 beams = [(0.0, start)]
@@ -142,8 +145,8 @@ for number in range(1, 7):
 assert beams[0][0] >= beams[1][0] >= beams[2][0]
 
 # %% [markdown]
-# That is nearly all of it. (A beam that has said `[EOS]` is set aside, and at the end the best of those wins; the
-# package's version is in `beam_search.py`.) With one beam it is greedy decoding.
+# A beam that has said `[EOS]` is set aside, and at the end the best of those wins. With one beam it is greedy
+# decoding.
 #
 # Now let it search. We trained five such translators from five seeds. With greedy decoding they get about two dates
 # in ten right (of 200 dates each). If the search keeps *sixty-four* texts at each step, how many more dates in a
@@ -193,10 +196,12 @@ predict("12_decoding.width", actual=answer)
 #
 # ## 3. Whose fault is it?
 #
-# There is a simple test. Take a wrong translation, and let the model score the *right* one as well. If the right one
-# has the higher score, the search has missed a likelier text: a **search error**. If it has the lower score, no
-# better search would choose it: even a perfect one would write something else. We call that a **model error**. (The search
-# may have missed something as well, but that did not cost us the right answer.)
+# Many dates are wrong even so. Does the search still miss something, or does the model like the wrong text better?
+# Take a wrong translation, and let the model score the *right* one as well. If the right one has the higher score,
+# the search has missed a likelier text: a **search error**. If it has the lower score, even a perfect search would
+# write something else: a **model error**.
+#
+# Here are translations that eight beams got wrong, with their scores:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one CPU to the next
@@ -212,10 +217,14 @@ print(f"of {len(wrong)} wrong translations {by_model} have a better score than t
 assert by_model >= 0.95 * len(wrong)
 
 # %% [markdown]
-# So the search does what it promises. It looks for the likeliest text and finds it; the likeliest text is just not
-# the right one. Here are all five models, and below them the same translators after more training:
+# So the search is hardly ever at fault here: the model likes its wrong texts better than the right ones.
 
-# %% jupyter={"source_hidden": true}
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: all five models, and more training
+#
+# Does that hold for five models, and how much does training help?
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 wide, narrow = kept["search"]["0.0"]["64"], kept["search"]["0.0"]["1"]
 print("120 steps, in the mean of five seeds:")
 for name, runs in (("greedy", narrow), ("64 beams", wide)):
@@ -228,27 +237,34 @@ for steps, runs in longer.items():
     shares = [sum(run[name] for run in runs) / 5 for name in ("greedy", "8 beams")]
     print(f"    {steps} steps: {shares[0]:.0%} right with greedy decoding, {shares[1]:.0%} with 8 beams")
 
-# %% [markdown]
+# %% [markdown] tags=["deeper"]
 # For 6.1 % of the dates (81.0 less 74.9) greedy decoding had missed a *right* text that the model liked better. With
-# 64 beams no such error is left, and yet of a hundred dates only 2.8 more come out right: the wider search also finds
-# wrong texts that are likelier still. Eighty more steps of training do far more than all those beams.
+# 64 beams no such error is left, and yet of a hundred dates only 2.8 more come out right: the wider search also
+# finds wrong texts that are likelier still. Eighty more steps of training do far more than all those beams.
+
+# %% [markdown]
+# ### Texts of unequal length
 #
-# Systems that translate whole sentences used four to ten beams for years. But people noticed something odd: with
-# *more* beams, the translations got worse (Koehn and Knowles 2017).
+# Is a thorough search at least harmless? With whole sentences it was not: with *more* beams, the translations got
+# worse (Koehn and Knowles 2017). How can that be?
 #
-# **Why short texts win.** Every token costs something, for the logarithm of a probability is never above 0. A text
-# that ends early pays less. In 2019 Stahlberg and Byrne ran an exact search, and for more than half of their
-# sentences the likeliest translation of a good system was *empty*.
+# Every token costs something, for the logarithm of a probability is never above 0. A text that ends early pays less.
+# For more than half of Stahlberg and Byrne's sentences (2019) the likeliest translation of a good system was
+# *empty*.
 #
 # Our dates are nearly all of one length. Menus and messages are not. `experiments/interface_texts.py` taught five
 # small translators JupyterLab's own texts, two to twelve words long, from English to French. Two thousand pairs are
-# far too few, so do not expect much. But look at what the same model writes when it searches more:
+# far too few for good French. But look at what the same model writes when it searches more:
 
 # %% jupyter={"source_hidden": true}
 menus = recorded("interface_texts")["result"]
 said = menus["texts"]
 for read, narrow, wide in list(zip(said["source"], said["greedy"], said["32 beams"], strict=True))[:6]:
     print(f"{read}\n    greedy    {narrow}\n    32 beams  {wide}")
+
+# %% [markdown]
+# (*Annuler les modifications* means "discard the changes".) Are such texts only shorter, or also worse? **chrF**
+# counts the groups of letters that a text shares with the right one. Follow the orange lines:
 
 # %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 3, figsize=(9, 3.6))
@@ -277,22 +293,21 @@ for penalty, name in (("0.0", "sum"), ("1.0", "mean")):
     print(f"32 beams, searched by the {name} of log p: a higher chrF than greedy decoding in {higher} of five seeds")
 
 # %% [markdown]
-# **Better scores, lower marks.** Follow the orange lines. The score (left) rises with every step. The texts (middle)
-# shrink from eleven tokens to seven, where the right ones have thirteen. And **chrF** (right), which counts the
-# groups of letters that a text shares with the right one, falls with each of the five seeds: by this measure the
-# texts get worse. (*Annuler les modifications* means "discard the changes".)
+# **Better scores, lower marks.** The score rises with every step. The texts shrink from eleven tokens to seven,
+# where the right ones have thirteen. And chrF falls, with each of the five seeds: by this measure the texts get
+# worse.
 #
-# The usual cure is a **length penalty**: divide the score by the number of tokens, or by a power of it. With the same
-# models and the same search (blue) the texts stay nearly as long as greedy decoding's, and chrF *rises*, with each of
-# the five seeds. The search was as thorough as before. It had been told to look for the wrong thing.
+# The usual cure is a **length penalty**: divide the score by the number of tokens, or by a power of it. With the
+# same models and as many beams (blue) the texts stay nearly as long as greedy decoding's, and chrF *rises*, with
+# each of the five seeds. The orange search had been told to look for the wrong thing.
 
 # %% [markdown]
 # ## 4. A better model, and texts in circles
 #
-# A date has one right answer. Most texts do not. So take SmolLM2, whose English is fluent (135 million parameters,
-# trained further to chat, stored with four bits each), and let it continue fifteen passages of Python's manual. What
-# will it write if we look for its likeliest text? Here is one from the middle of the field: of the fifteen greedy
-# texts, seven repeat themselves more than this one, and seven less.
+# Does the likeliest text fail only where the model is weak, or the text too short? Take SmolLM2, whose English is
+# fluent (135 million parameters, trained further to chat, stored with four bits each), and let greedy decoding and
+# eight beams continue fifteen passages of Python's manual, by eighty tokens each. Here is one from the middle of the
+# field: seven of the greedy texts repeat themselves more than this one.
 
 # %% jupyter={"source_hidden": true}
 texts = recorded("likeliest")["result"]["texts"]
@@ -314,8 +329,8 @@ for name in ("the manual", "greedy", "8 beams"):
 
 # %% [markdown]
 # Greedy decoding says the same line again and again, with another number. The eight beams build a name that will not
-# end. (Only three of their fifteen texts repeat themselves more than this one.) Here is the passage on which greedy
-# decoding repeats itself most, and eight beams second most:
+# end. (Three of their fifteen texts repeat themselves more.) Here is the passage on which greedy decoding repeats
+# itself most, and eight beams second most:
 
 # %% jupyter={"source_hidden": true}
 worst = max(range(15), key=lambda n: texts["greedy"]["repeated"][n])
@@ -361,11 +376,14 @@ predict("12_decoding.person", actual=answer)
 # that one could not foresee; otherwise there would be no need to say them.
 #
 # </details>
-#
-# One fault can be counted, and that is repetition: the share of groups of four tokens that have stood in the same
-# text before. Here are all fifteen passages:
 
-# %% jupyter={"source_hidden": true}
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: does a better score mean more loops?
+#
+# Repetition can be counted: the share of groups of four tokens that have stood in the same text before. Here are all
+# fifteen passages, the scores on the left and the repetition on the right:
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
 order = ["the manual", "greedy", "2 beams", "4 beams", "8 beams"]
 for ax, key, title in ((left, "log_prob", "log p of a token, mean"), (right, "repeated", "% repeated")):
@@ -381,7 +399,7 @@ _ = figure.suptitle(
 )
 
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 def more(key, one, other):
     """On how many of the fifteen passages the one's texts have more of it than the other's."""
     return sum(a > b for a, b in zip(texts[one][key], texts[other][key], strict=True))
@@ -392,19 +410,18 @@ for name in order[1:]:
     print(f"{name:8} likelier than the manual on {more('log_prob', name, 'the manual')} of 15,", end=" ")
     print(f"more repetitive on {more('repeated', name, 'the manual')}; in the median {middle:.0%} repeated")
 
-# %% [markdown]
-# On every passage every search scores higher than the manual, and most of its texts repeat themselves more. Does a
-# better score simply mean more loops, then? No: eight beams score higher than greedy decoding and repeat *less*, in
-# the median 8 % instead of 39 %. But one beam or eight, the search leads away from what a person wrote, and the score
+# %% [markdown] tags=["deeper"]
+# On every passage every search scores higher than the manual, and most of its texts repeat themselves more. But a
+# better score does not simply mean more loops: eight beams score higher than greedy decoding and repeat *less*, in
+# the median 8 % instead of 39 %. One beam or eight, the search leads away from what a person wrote, and the score
 # never says so.
 
 # %% [markdown]
 # ## 5. What makes a repetition likely?
 #
-# Perhaps the repeated sentence is just a very good one? Let us write a passage four times in a row, and see how
-# probable the model finds its tokens the first time, the second time, and so on. Two controls: the same passage with
-# its words shuffled into nonsense; and four *different* passages in a row, for any text may help with what comes
-# after it.
+# Why does a fluent model go in circles? Perhaps the repeated sentence is just a very good one. Let us write a
+# passage four times in a row, and see how probable the model finds its tokens each time. Two controls: the passage
+# with its words shuffled into nonsense, and four *different* passages in a row.
 
 
 # %%
@@ -440,13 +457,11 @@ _ = axes[0].set_ylabel("probability of its tokens\n(geometric mean)")
 _ = figure.suptitle("What has been there before becomes likely, sense or nonsense (ten passages)")
 
 # %% [markdown]
-# The nonsense rises just as the passage does, ten times out of ten, and passages that are new each time do not rise.
-# What becomes likely is *what has been there before*, sense or nonsense. So a loop feeds itself: each round makes the
-# next one more probable.
+# The nonsense rises just as the passage does, and passages that are new each time do not. What becomes likely is
+# *what has been there before*. So a loop feeds itself.
 #
-# That is how a loop goes on. But should the *likeliest* text of all not be a normal one? Forget the network for a
-# moment, and take a coin that shows heads in six of ten throws. Of all sequences of a hundred throws, which is the
-# likeliest?
+# But should the *likeliest* text of all not be a normal one? Forget the network, and take a coin that shows heads in
+# six of ten throws. Of all sequences of a hundred throws, which is the likeliest?
 
 # %%
 for heads in (100, 60):
@@ -458,16 +473,15 @@ likely = sum(math.comb(100, n) * 0.6**n * 0.4 ** (100 - n) for n in range(50, 71
 print(f"all sequences with 50 to 70 heads together: {likely:.0%} of the probability")
 
 # %% [markdown]
-# A hundred heads. No other single sequence is as probable, and yet you will never see it. What you will see has about
-# sixty heads. Each such sequence is far less probable, but there are so many of them that those with fifty to seventy
-# heads have 97 % of the probability. **The likeliest text is not a typical one.** Remember the bars of section 4. A
-# person's text is like the sixty heads: now and then there is a rare word, where a rare word belongs. A text in which
-# each token is the likeliest is like the hundred heads.
+# A hundred heads, and yet you will never see it. What you will see has about sixty heads. Each such sequence is far
+# less probable, but those with fifty to seventy heads are so many that together they have 97 % of the probability.
+# **The likeliest text is not a typical one.** A person's text is like the sixty heads: now and then there is a rare
+# word, where a rare word belongs. A text in which each token is the likeliest is like the hundred heads.
 #
 # ## 6. Throw the coin
 #
-# So do not search. *Draw* each token, with the probability that the model gives it. This is called **sampling**. Here
-# are two real distributions to draw from:
+# For a typical text, do not search. *Draw* each token, with the probability that the model gives it: this is
+# **sampling**. Here are two distributions of SmolLM2's to draw from:
 
 # %%
 prompts = ("The best thing about Python is", "My favourite animal is the")
@@ -483,14 +497,17 @@ assert 1 - next_logits[0].softmax(dim=-1).topk(40).values.sum() < 0.06
 assert 1 - next_logits[1].softmax(dim=-1).topk(40).values.sum() > 0.3
 
 # %% [markdown]
-# Here is the trouble with drawing. Each of the other 49,112 tokens has hardly a chance, but together they have one,
-# and whatever is drawn, however silly, the model has to go on from there. Four remedies are in use:
+# Here is the trouble with drawing. Each of the other 49,112 tokens has hardly a chance, but together they have one.
+# Whatever is drawn, however silly, the model has to go on from there. Four remedies are in use:
 #
 # * **Temperature**: divide the logits by it before the softmax. Below 1 the likely tokens gain, and near 0 it is
 #   greedy decoding; above 1 they all become more alike.
 # * **Top-k**: keep the $k$ likeliest tokens, and share all the probability among them.
 # * **Top-p**, or *nucleus* sampling: keep the likeliest tokens until together they have the probability $p$.
 # * **Min-p**: keep whatever is at least $p$ times as probable as the likeliest token.
+#
+# Compare how many tokens each leaves, where the model is nearly sure (above) and where it is not (below, with
+# another scale):
 
 # %%
 filters = {
@@ -514,16 +531,20 @@ _ = axes[0, 0].set_ylabel("... about Python is"), axes[1, 0].set_ylabel("... ani
 _ = figure.supxlabel("the 30 likeliest tokens, by rank", fontsize=10)
 
 # %% [markdown]
-# (Each row has a scale of its own.) In the upper row the model is nearly sure: two tokens have four fifths of the
-# probability. In the lower row hundreds of tokens have a share. Top-k keeps 40 in both, whatever the model thinks.
-# Top-p and min-p look at the probabilities: they keep few tokens above and more below, though they disagree about how
-# many. A temperature below 1 drops nothing, but makes the tail thin.
+# Top-k keeps 40 in both rows, whatever the model thinks. Top-p and min-p look at the probabilities: they keep few
+# tokens above and more below, though they disagree about how many. A temperature below 1 drops nothing, but makes
+# the tail thin.
 #
-# What do such texts look like, and where do they stand between the loops and the manual?
+# What do such texts look like? Here is the passage of section 4 again, on keyword arguments:
 
 # %%
 for name in ("temperature 1", "top-p 0.9", "temperature 0.7"):
     show(name, ids[name])
+
+# %% [markdown]
+# (The first one asks itself a question in your name.) Where do such texts stand between the loops and the manual?
+# One fault can be counted, repetition: the share of groups of four tokens that have stood in the same text before.
+# Look for the star:
 
 # %% jupyter={"source_hidden": true}
 figure, ax = plt.subplots(figsize=(9, 4))
@@ -542,14 +563,12 @@ _ = ax.set_title(f"{title}\n(fifteen passages, large: their median; squares: sea
 # %% [markdown]
 # The searches stand on the right: likely, and more repetitive than the manual. The manual stands between two ways of
 # drawing: temperature 1, a little more surprising than a person, and top-p, a little less. In the median neither
-# repeats itself more. A lower temperature moves the texts further to the right. Where to stop is a matter of taste
-# and of the task. (To stand next to the manual does not make a text true, or even good. Read the first of the three
-# again: it asks itself a question in your name.)
+# repeats itself more. (To stand next to the manual does not make a text true, or even good.)
 #
 # ## 7. One right answer, or many
 #
-# Is drawing the better way, then? Ask the dates, with translators trained for 120, 150 and 200 steps. Between drawing
-# and searching there is a third way: draw 32 times, and let the draws vote.
+# Is drawing the better way, then? Ask the dates, with translators trained for 120, 150 and 200 steps. We draw once,
+# or draw 32 times and let the draws vote:
 
 # %% jupyter={"source_hidden": true}
 figure, ax = plt.subplots(figsize=(7, 3.4))
@@ -569,19 +588,24 @@ for steps, runs in longer.items():
     assert shares["a draw"] < shares["vote"] <= shares["greedy"] + 0.01
 
 # %% [markdown]
-# A single draw (at temperature 1) loses many dates that greedy decoding gets right, though a smaller share of them
-# after more training. And the vote gets nearly all of them back, at 32 times the cost. Here the text *is* the answer,
-# so the one that is drawn most often is, in the long run, the likeliest one, and the vote is a rough search for it.
-# (Where a model first writes how it gets to its answer, one votes on the answer alone. That is *self-consistency*.)
+# A single draw (at temperature 1) loses many dates that greedy decoding gets right. The vote gets nearly all of them
+# back, at 32 times the cost.
 #
-# So for dates: **where one answer is right, do not draw once. Take greedy decoding or a search, or vote if you can only
-# draw.** Where many are right, draw. Between the two lies a temperature below 1, and programs that write code or answer
-# questions often live there.
+# <details><summary>Deeper: what does the vote find?</summary>
+#
+# Here the text *is* the answer. So the text that is drawn most often is, in the long run, the likeliest one, and the
+# vote is a rough search for it. Where a model first writes how it gets to its answer, one votes on the answer alone.
+# That is *self-consistency*.
+#
+# </details>
+#
+# So for dates: **where one answer is right, do not draw once. Take greedy decoding or a search, or vote if you can
+# only draw.** Where many are right, draw. A temperature below 1 lies between drawing and greedy decoding.
 #
 # ## 8. Play
 #
-# Here is the undertrained translator again, with everything of this lesson on it: write a date yourself, token by
-# token, against its probabilities; open the search as a tree; let the sliders change the distribution; draw ten.
+# Here is the undertrained translator again: write a date yourself, token by token; open the search as a tree; move
+# the sliders; draw ten.
 #
 # 1. Write the right date (`1965年5月10日星期一`). Which single token costs you most, and is your score in the end above or
 #    below the greedy one?
@@ -646,9 +670,8 @@ Markdown(f"<details><summary>The numbers, when you have tried</summary>\n\n```te
 # ## 9. What people get wrong
 #
 # **BLEU, called without a look at its settings.** BLEU counts the groups of one to four tokens that a text shares
-# with the right one. It was made for whole test sets of English sentences. What does it say of a perfect date? First
-# as `corpus_bleu` computes it, and then as `sentence_bleu` does, which counts only groups for which the text is long
-# enough:
+# with the right one. What does it say of a perfect date? (`sentence_bleu` leaves out groups for which the text is
+# too short.)
 
 # %%
 print(f"{'':20} {'wanted':20} corpus_bleu   sentence_bleu   chrF")
@@ -662,10 +685,10 @@ for said, wanted in (
     print(f"{said:20} {wanted:20} {of_corpus:11.1f}   {of_sentence:13.1f}   {chrf([said], [wanted]):4.0f}")
 
 # %% [markdown]
-# One metric, and 0 or 100 for the same perfect date. `corpus_bleu` wants groups of four tokens, and a text of three has none;
-# the Chinese date, cut as if it were English, is a single token. So **report the settings with the number**: `sacrebleu` prints them as
-# a *signature*. chrF needs fewer settings, but finds the wrong year nearly perfect. Where there is one right answer,
-# count right answers.
+# One metric, and 0 or 100 for the same perfect date. `corpus_bleu` wants groups of four tokens, and a text of three
+# has none; the Chinese date, cut as if it were English, is a single token. So **report the settings with the
+# number**: `sacrebleu` prints them as a *signature*. chrF needs fewer settings, but finds the wrong year nearly
+# perfect. Where there is one right answer, count right answers.
 #
 # **Prompts of unequal length, padded as usual.** For training one pads on the right. A batch that is to be continued
 # must be padded on the *left*, with a mask, so that each row's new tokens follow its text:
@@ -696,16 +719,15 @@ print(f"{'alone':24}{smol_tokenizer.decode(alone)!r}")
 assert torch.equal(new, alone)
 
 # %% [markdown]
-# None of the three raises an error. Padded on the right, the model goes on with the padding, which `decode` does not show.
-# Padded on the left without a mask, it says something else. On the left with the mask, it says what it says alone. (With
-# a mask *and* padding on the right, `generate` refuses.)
+# None of the three raises an error. Padded on the right, the model goes on with the padding, which `decode` does not
+# show. Padded on the left without a mask, it says something else. With the mask, it says what it says alone.
 #
 # ## 10. In the package
 #
 # `generate` does all of this, for every model of the course: `temperature`, `top_k`, `top_p`, `min_p`, `beams`,
-# `length_penalty`, `stop`, `mask`. It also does one thing that our loop did not. For each new token our loop read the
-# whole text again. With the **KV cache** of [lesson 03](03_masks.ipynb) each token is read once. Here are twelve more
-# tokens for a text of a hundred, timed (look at the ratio):
+# `length_penalty`, `stop`, `mask`. For each new token our loop read the whole text again. With the **KV cache** of
+# [lesson 03](03_masks.ipynb) `generate` reads each token once. Here are twelve more tokens for a text of a hundred
+# (look at the ratio):
 
 # %% tags=["nbval-ignore-output"]
 # output differs: these are times
@@ -721,8 +743,8 @@ assert seconds["without"] > 1.5 * seconds["with the cache"]
 # %% [markdown]
 # ## 11. What you have now
 #
-# You can let a model speak. SmolLM2 has been taught to answer, and to end its answers with a stop token of its own,
-# if it gets that far within our 80 tokens. Once more the question of the drawing, drawn with min-p, three times:
+# You can let a model speak. SmolLM2 has been taught to answer, and to end its answers with a stop token of its own.
+# Here is a question like the drawing's, drawn with min-p three times, with room for 80 tokens:
 
 # %% tags=["nbval-ignore-output"]
 # output differs where the draw falls on the edge between two tokens
@@ -767,14 +789,14 @@ assert len({tuple(row) for row in answers.tolist()}) > 1
 # ## Takeaways
 #
 # * The model gives probabilities; the decoding decides what is written. A stop token ends it.
-# * Beam search finds better scores, and not always better texts: searched by the sum of log p, our menus became
-#   shorter and lost chrF. Score the right answer too, and see whose fault a mistake was.
+# * Beam search finds better scores, and not always better texts: by the sum of log p, our menus became shorter and lost
+#   chrF. Score the right answer too, and see whose fault a mistake was.
 # * The likeliest text is not a typical one. SmolLM2 gave the texts of its own searches far higher scores than a
 #   person's, loops and all.
-# * Where one answer is right, do not draw once: take greedy decoding or a search, or vote if you can only draw. Where
-#   many are right, draw; how much of the tail to cut off depends on the task.
-# * Where there are right answers, count them. Where there are none, count at least the faults that can be counted,
-#   such as repetition. A model's own score does not measure quality.
+# * Where one answer is right, take greedy decoding or a search, or vote if you can only draw. Where many are
+#   right, draw.
+# * Where there are right answers, count them. Where there are none, count at least such faults as repetition. A
+#   model's own score does not measure quality.
 #
 # **Papers.** Sutskever, Vinyals, Le (2014), [arXiv:1409.3215](https://arxiv.org/abs/1409.3215): beam search for
 # networks that translate. Koehn and Knowles (2017), [arXiv:1706.03872](https://arxiv.org/abs/1706.03872): more beams,

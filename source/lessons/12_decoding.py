@@ -8,8 +8,8 @@
 # appended to the text, and all begins again.](figures/12_decoding_where.svg)
 #
 # A language model does not write. It reads a text and says how probable each next token is; then somebody has to
-# choose. In the drawing that is the lit box, and there is no network in it. It looks like a detail: take the
-# likeliest token each time, what else? (`Mon` is a piece of a word.)
+# choose. In the drawing that is the lit box, and there is no network in it. (`Mon` is a piece of a word.) It looks
+# like a detail: take the likeliest token each time, what else?
 #
 # In this lesson you will see what becomes of that, with dates, with menus, and with a model that writes fluent
 # English and then goes round in circles. You will be able to
@@ -98,9 +98,9 @@ assert (endless == tokenizer.eos_id).any() and endless.shape[1] == 31
 
 # %% [markdown]
 # It fills all the room it has. In training nothing ever came after `[EOS]`, so nothing that the model says there was
-# ever corrected. A model that chats may go on to ask itself the next question, in your name.
+# ever corrected. A model that chats may then ask the next question in your name.
 #
-# So the loop is short, and it has an end. Yet many of the dates are wrong.
+# So the loop needs its stop token. Yet many of the dates are wrong.
 #
 # ## 2. Keep more than one beginning
 #
@@ -112,8 +112,8 @@ assert (endless == tokenizer.eos_id).any() and endless.shape[1] == 31
 #
 # There are far too many texts to try them all. **Beam search** is the compromise. It keeps the $k$ best unfinished
 # texts, the *beams*, continues each of them in every way, and again keeps the $k$ best. A product of many small
-# numbers soon becomes 0 in a computer, so one adds logarithms. The *score* of a text with the tokens $y_1$ to $y_n$
-# is
+# numbers soon becomes 0 in a computer, so one adds logarithms. The *score* of a text with the tokens $y_1$ to $y_n$,
+# given what the model has read, is
 #
 # $$\log p(y_1 \dots y_n) = \sum_{t=1}^{n} \log p(y_t \mid y_1 \dots y_{t-1}).$$
 
@@ -145,8 +145,8 @@ for number in range(1, 7):
 assert beams[0][0] >= beams[1][0] >= beams[2][0]
 
 # %% [markdown]
-# A beam that has said `[EOS]` is set aside, and at the end the best of those wins. With one beam it is greedy
-# decoding.
+# Not in `step`: a beam that has said `[EOS]` is set aside, and when the search is over, the best of those wins. With
+# one beam it is greedy decoding.
 #
 # Now let it search. We trained five such translators from five seeds. With greedy decoding they get about two dates
 # in ten right (of 200 dates each). If the search keeps *sixty-four* texts at each step, how many more dates in a
@@ -157,6 +157,7 @@ predict("12_decoding.width")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 kept = recorded("widths")["result"]
+longer = recorded("draws")["result"]["right"]  # after more training
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.4))
 sizes = [int(n) for n in kept["search"]["0.0"]]
 for ax, key, title, factor in (
@@ -178,30 +179,33 @@ means = {n: 100 * sum(run["exact_match"] for run in runs) / len(runs) for n, run
 gain = means["64"] - means["1"]
 print("Dates right, in the mean of five models:")
 print(f"    {means['1']:.1f} % with greedy decoding, {means['64']:.1f} % with 64 beams")
+missed = recorded("draws")["result"]["missed"]  # of 100 dates each
+print(f"Dates for which an exact search found a likelier text than 8 beams: {sum(missed)} of {100 * len(missed)}")
 answer = "fewer" if gain < -1 else "up to 5 more" if gain <= 5 else "5 to 20 more" if gain <= 20 else "above 20 more"
 predict("12_decoding.width", actual=answer)
 
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# Nearly three more. On the left the score rises in each of the five models (colours). Nothing guarantees that, for a
-# wider search can crowd out a beginning that would have won, but it is what usually happens. Beyond four beams hardly
-# anything changes.
+# Nearly three more. On the left the score rises in each of the five models (colours). It usually does, but nothing
+# guarantees it: a wider search can crowd out a beginning that would have won. Beyond four beams hardly anything
+# changes.
 #
-# Do sixty-four beams still miss the likeliest text? An *exact* search drops nothing that could still win (question 5
-# of the exercises is one). `experiments/draws.py` ran one on 100 dates for each of the five models, and for all 500
-# dates eight beams had already found the likeliest text there is. About three times in four that text is wrong.
+# Do sixty-four beams still miss the likeliest text? An *exact* search drops nothing that could still win (you write
+# one in question 5 of the exercises). `experiments/draws.py` ran one on 100 dates for each of the five models, for
+# texts of at most 20 tokens. It found nothing likelier than the texts of eight beams. About three times in four that
+# text is wrong.
 #
 # </details>
 #
 # ## 3. Whose fault is it?
 #
-# Many dates are wrong even so. Does the search still miss something, or does the model like the wrong text better?
-# Take a wrong translation, and let the model score the *right* one as well. If the right one has the higher score,
-# the search has missed a likelier text: a **search error**. If it has the lower score, even a perfect search would
-# write something else: a **model error**.
+# Even with sixty-four beams many dates are wrong. Does the search still miss something, or does the model like the
+# wrong text better? Take a wrong translation, and let the model score the *right* one as well. If the right one has
+# the higher score, the search has missed a likelier text: a **search error**. If it has the lower score, even a
+# perfect search would write something else: a **model error**. (The search may have missed something as well.)
 #
-# Here are translations that eight beams got wrong, with their scores:
+# Here is what our translator got wrong with eight beams (of 100 dates), with scores:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one CPU to the next
@@ -217,7 +221,7 @@ print(f"of {len(wrong)} wrong translations {by_model} have a better score than t
 assert by_model >= 0.95 * len(wrong)
 
 # %% [markdown]
-# So the search is hardly ever at fault here: the model likes its wrong texts better than the right ones.
+# So eight beams are hardly ever at fault here: the model likes its wrong texts better than the right ones.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: all five models, and more training
@@ -231,7 +235,6 @@ for name, runs in (("greedy", narrow), ("64 beams", wide)):
     mistakes = sum(1 - run["exact_match"] for run in runs) / 5
     by_model = sum(run["likelier_than_right"] for run in runs) / 5
     print(f"    {name:9} {mistakes:.1%} wrong, {by_model:.1%} with a better score than the right answer's")
-longer = recorded("draws")["result"]["right"]
 print("more training (100 of these dates):")
 for steps, runs in longer.items():
     shares = [sum(run[name] for run in runs) / 5 for name in ("greedy", "8 beams")]
@@ -245,14 +248,14 @@ for steps, runs in longer.items():
 # %% [markdown]
 # ### Texts of unequal length
 #
-# Is a thorough search at least harmless? With whole sentences it was not: with *more* beams, the translations got
+# Is a thorough search at least harmless? With whole sentences it was not: with *too many* beams, the translations got
 # worse (Koehn and Knowles 2017). How can that be?
 #
-# Every token costs something, for the logarithm of a probability is never above 0. A text that ends early pays less.
-# For more than half of Stahlberg and Byrne's sentences (2019) the likeliest translation of a good system was
-# *empty*.
+# Every token costs something, for the logarithm of a probability is never above 0. A text that ends early pays for
+# fewer tokens. Stahlberg and Byrne (2019) searched exactly: for more than half of their sentences the likeliest
+# translation of a good system was *empty*.
 #
-# Our dates are nearly all of one length. Menus and messages are not. `experiments/interface_texts.py` taught five
+# Our dates differ little in length. Menus and messages differ more. `experiments/interface_texts.py` taught five
 # small translators JupyterLab's own texts, two to twelve words long, from English to French. Two thousand pairs are
 # far too few for good French. But look at what the same model writes when it searches more:
 
@@ -286,6 +289,9 @@ _ = figure.suptitle("Searched by the sum, more beams: better scores, shorter tex
 
 # %% jupyter={"source_hidden": true}
 again = {name: chrf(said[name], said["wanted"]) for name in ("greedy", "32 beams", "32 beams, penalty 1")}
+tokens = {"greedy": menus["search"]["0.0"]["1"], "32 beams": menus["search"]["0.0"]["32"], "right": menus["right"]}
+lengths = (f"{name} {sum(run['tokens'] for run in runs) / 5:.1f}" for name, runs in tokens.items())
+print("tokens in a text, mean of five seeds (searched by the sum):", ", ".join(lengths))
 print("seed 0, chrF computed again:", ", ".join(f"{name} {value:.1f}" for name, value in again.items()))
 for penalty, name in (("0.0", "sum"), ("1.0", "mean")):
     narrow, wide = (menus["search"][penalty][n] for n in ("1", "32"))
@@ -293,21 +299,20 @@ for penalty, name in (("0.0", "sum"), ("1.0", "mean")):
     print(f"32 beams, searched by the {name} of log p: a higher chrF than greedy decoding in {higher} of five seeds")
 
 # %% [markdown]
-# **Better scores, lower marks.** The score rises with every step. The texts shrink from eleven tokens to seven,
-# where the right ones have thirteen. And chrF falls, with each of the five seeds: by this measure the texts get
-# worse.
+# **Better scores, lower marks.** With more beams the score rises. The texts shrink from about eleven tokens to seven,
+# where the right ones have thirteen. And chrF falls in the mean: by this measure the texts get worse.
 #
-# The usual cure is a **length penalty**: divide the score by the number of tokens, or by a power of it. With the
-# same models and as many beams (blue) the texts stay nearly as long as greedy decoding's, and chrF *rises*, with
-# each of the five seeds. The orange search had been told to look for the wrong thing.
+# The usual cure is a **length penalty**: divide the score by the number of tokens, or by a power of it (the penalty
+# is the exponent). With the same models and 32 beams (blue) the texts stay nearly as long as greedy decoding's, and
+# chrF is *higher*, with each of the five seeds. The orange search had been told to look for the wrong thing.
 
 # %% [markdown]
 # ## 4. A better model, and texts in circles
 #
-# Does the likeliest text fail only where the model is weak, or the text too short? Take SmolLM2, whose English is
-# fluent (135 million parameters, trained further to chat, stored with four bits each), and let greedy decoding and
-# eight beams continue fifteen passages of Python's manual, by eighty tokens each. Here is one from the middle of the
-# field: seven of the greedy texts repeat themselves more than this one.
+# Does the likeliest text fail only where the model is weak? Take SmolLM2, whose English is fluent (135 million
+# parameters, trained further to chat, stored with four bits each), and let greedy decoding and eight beams continue
+# fifteen passages of Python's manual, by eighty tokens each. Here is one from the middle of the field: counted in
+# repeated groups of four tokens, seven of the greedy texts repeat themselves more than this one.
 
 # %% jupyter={"source_hidden": true}
 texts = recorded("likeliest")["result"]["texts"]
@@ -329,8 +334,8 @@ for name in ("the manual", "greedy", "8 beams"):
 
 # %% [markdown]
 # Greedy decoding says the same line again and again, with another number. The eight beams build a name that will not
-# end. (Three of their fifteen texts repeat themselves more.) Here is the passage on which greedy decoding repeats
-# itself most, and eight beams second most:
+# end. (Only three of the beams' fifteen texts repeat themselves more.) Here is the passage on which greedy decoding
+# repeats itself most, and eight beams second most:
 
 # %% jupyter={"source_hidden": true}
 worst = max(range(15), key=lambda n: texts["greedy"]["repeated"][n])
@@ -343,12 +348,13 @@ for name in ("greedy", "8 beams"):
 # %% [markdown]
 # Before you look for a bug, ask the model. Let it score the fifteen texts that eight beams have found, and the
 # fifteen that stand in the manual, and take the probability of a token (the geometric mean: $e$ to the mean of $\log
-# p$). In the eight beams' texts, how many times as high is it as in the manual? Run the cell, and click your guess.
+# p$). How many times as high is it in the eight beams' texts as in the manual? Run the cell, and click your guess.
 
 # %%
 predict("12_decoding.person")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
+order = ["the manual", "greedy", "2 beams", "4 beams", "8 beams"]
 names = ("the manual", "greedy", "8 beams")
 own = {name: likeliest.own_log_probs(smol, read[None], ids[name][None])[0].exp() for name in names}
 figure, axes = plt.subplots(3, 1, figsize=(9, 3.6), sharex=True, sharey=True)
@@ -361,9 +367,10 @@ _ = axes[2].set_xlabel("new token")
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 mean = {name: math.exp(sum(row["log_prob"]) / len(row["log_prob"])) for name, row in texts.items()}
 print("The geometric mean of the tokens' probabilities:")
-for name in ("the manual", "greedy", "2 beams", "4 beams", "8 beams"):
+for name in order:
     print(f"    {name:12} {mean[name]:.2f}")
 ratio = mean["8 beams"] / mean["the manual"]
+print(f"8 beams, as a multiple of the manual: {ratio:.1f}")
 answer = "less" if ratio < 1 else "1 to 3 times" if ratio < 3 else "3 to 6 times" if ratio < 6 else "above 6 times"
 predict("12_decoding.person", actual=answer)
 
@@ -371,9 +378,9 @@ predict("12_decoding.person", actual=answer)
 # <details><summary>What happened? Open after your guess</summary>
 #
 # More than nine times: 0.07 in the manual, 0.52 in greedy decoding's texts, and 0.66 in those of the eight beams. By
-# the model's own account, a name that will not end is far likelier than what people wrote. Look at the bars, which
-# belong to the passage on keyword arguments: the manual surprises the model again and again. A person says things
-# that one could not foresee; otherwise there would be no need to say them.
+# the model's own account, the tokens of such texts are far likelier than those that people wrote. Look at the bars,
+# which belong to the passage on keyword arguments: the manual surprises the model again and again. A person says
+# things that one could not foresee; otherwise there would be no need to say them.
 #
 # </details>
 
@@ -385,7 +392,6 @@ predict("12_decoding.person", actual=answer)
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
-order = ["the manual", "greedy", "2 beams", "4 beams", "8 beams"]
 for ax, key, title in ((left, "log_prob", "log p of a token, mean"), (right, "repeated", "% repeated")):
     factor = 100 if key == "repeated" else 1
     for place, name in enumerate(order):
@@ -411,9 +417,9 @@ for name in order[1:]:
     print(f"more repetitive on {more('repeated', name, 'the manual')}; in the median {middle:.0%} repeated")
 
 # %% [markdown] tags=["deeper"]
-# On every passage every search scores higher than the manual, and most of its texts repeat themselves more. But a
-# better score does not simply mean more loops: eight beams score higher than greedy decoding and repeat *less*, in
-# the median 8 % instead of 39 %. One beam or eight, the search leads away from what a person wrote, and the score
+# On every passage every search scores higher than the manual, and each search repeats itself more on most passages.
+# But a better score does not simply mean more loops: eight beams score higher than greedy decoding and repeat *less*,
+# in the median 8 % instead of 39 %. One beam or eight, the search leads away from what a person wrote, and the score
 # never says so.
 
 # %% [markdown]
@@ -457,11 +463,11 @@ _ = axes[0].set_ylabel("probability of its tokens\n(geometric mean)")
 _ = figure.suptitle("What has been there before becomes likely, sense or nonsense (ten passages)")
 
 # %% [markdown]
-# The nonsense rises just as the passage does, and passages that are new each time do not. What becomes likely is
-# *what has been there before*. So a loop feeds itself.
+# With the rounds the nonsense becomes likelier, as the passage does; passages that are new each time do not. What
+# becomes likely is *what has been there before*. So a loop can feed itself.
 #
-# But should the *likeliest* text of all not be a normal one? Forget the network, and take a coin that shows heads in
-# six of ten throws. Of all sequences of a hundred throws, which is the likeliest?
+# But how can an odd text be likelier than a normal one? Forget the network, and take a coin that shows heads in six
+# of ten throws. Of all sequences of a hundred throws, which is the likeliest?
 
 # %%
 for heads in (100, 60):
@@ -473,15 +479,16 @@ likely = sum(math.comb(100, n) * 0.6**n * 0.4 ** (100 - n) for n in range(50, 71
 print(f"all sequences with 50 to 70 heads together: {likely:.0%} of the probability")
 
 # %% [markdown]
-# A hundred heads, and yet you will never see it. What you will see has about sixty heads. Each such sequence is far
-# less probable, but those with fifty to seventy heads are so many that together they have 97 % of the probability.
-# **The likeliest text is not a typical one.** A person's text is like the sixty heads: now and then there is a rare
-# word, where a rare word belongs. A text in which each token is the likeliest is like the hundred heads.
+# A hundred heads: no other sequence is as probable, and yet you will never see it. What you will see has about sixty
+# heads. Each such sequence is far less probable, but those with fifty to seventy heads are so many that together they
+# have 97 % of the probability. **The likeliest text is not a typical one.** A person's text is like the sixty heads:
+# now and then there is a rare word, where a rare word belongs. The text that a search looks for is like the hundred
+# heads.
 #
 # ## 6. Throw the coin
 #
 # For a typical text, do not search. *Draw* each token, with the probability that the model gives it: this is
-# **sampling**. Here are two distributions of SmolLM2's to draw from:
+# **sampling**. Here are two of SmolLM2's distributions to draw from:
 
 # %%
 prompts = ("The best thing about Python is", "My favourite animal is the")
@@ -497,7 +504,7 @@ assert 1 - next_logits[0].softmax(dim=-1).topk(40).values.sum() < 0.06
 assert 1 - next_logits[1].softmax(dim=-1).topk(40).values.sum() > 0.3
 
 # %% [markdown]
-# Here is the trouble with drawing. Each of the other 49,112 tokens has hardly a chance, but together they have one.
+# Here is the trouble with drawing. Each token beyond the best 40 has hardly a chance, but together they have one.
 # Whatever is drawn, however silly, the model has to go on from there. Four remedies are in use:
 #
 # * **Temperature**: divide the logits by it before the softmax. Below 1 the likely tokens gain, and near 0 it is
@@ -506,7 +513,7 @@ assert 1 - next_logits[1].softmax(dim=-1).topk(40).values.sum() > 0.3
 # * **Top-p**, or *nucleus* sampling: keep the likeliest tokens until together they have the probability $p$.
 # * **Min-p**: keep whatever is at least $p$ times as probable as the likeliest token.
 #
-# Compare how many tokens each leaves, where the model is nearly sure (above) and where it is not (below, with
+# Compare how many tokens each leaves, where the model is nearly sure (upper row) and where it is not (lower row, with
 # another scale):
 
 # %%
@@ -542,9 +549,9 @@ for name in ("temperature 1", "top-p 0.9", "temperature 0.7"):
     show(name, ids[name])
 
 # %% [markdown]
-# (The first one asks itself a question in your name.) Where do such texts stand between the loops and the manual?
-# One fault can be counted, repetition: the share of groups of four tokens that have stood in the same text before.
-# Look for the star:
+# (The first one goes on in your name: `user` begins a person's turn.) Are such texts nearer to the loops or to the
+# manual? One fault can be counted, repetition: the share of groups of four tokens that have stood in the same text
+# before. Look for the star:
 
 # %% jupyter={"source_hidden": true}
 figure, ax = plt.subplots(figsize=(9, 4))
@@ -561,9 +568,10 @@ title = "SmolLM2: the manual stands between draws at temperature 1 and with top-
 _ = ax.set_title(f"{title}\n(fifteen passages, large: their median; squares: searched, circles: drawn)")
 
 # %% [markdown]
-# The searches stand on the right: likely, and more repetitive than the manual. The manual stands between two ways of
-# drawing: temperature 1, a little more surprising than a person, and top-p, a little less. In the median neither
-# repeats itself more. (To stand next to the manual does not make a text true, or even good.)
+# The searches stand on the right: likely, and in the median more repetitive than the manual, though eight beams less
+# than greedy decoding. The manual stands between two ways of drawing: temperature 1, a little more surprising than a
+# person, and top-p, a little less. In the median neither repeats itself more than the manual. (That a text stands
+# next to the manual does not make it true, or even good.)
 #
 # ## 7. One right answer, or many
 #
@@ -588,28 +596,29 @@ for steps, runs in longer.items():
     assert shares["a draw"] < shares["vote"] <= shares["greedy"] + 0.01
 
 # %% [markdown]
-# A single draw (at temperature 1) loses many dates that greedy decoding gets right. The vote gets nearly all of them
-# back, at 32 times the cost.
+# A single draw (at temperature 1) loses many dates that greedy decoding gets right. The vote makes up for most of
+# that, at 32 times the cost.
 #
 # <details><summary>Deeper: what does the vote find?</summary>
 #
-# Here the text *is* the answer. So the text that is drawn most often is, in the long run, the likeliest one, and the
-# vote is a rough search for it. Where a model first writes how it gets to its answer, one votes on the answer alone.
-# That is *self-consistency*.
+# Here the text *is* the answer, so texts can be counted as votes. The text that is drawn most often is, in the long
+# run, the likeliest one: the vote is a rough search for it. Where a model first writes how it gets to its answer, one
+# votes on the answer alone. That is *self-consistency*.
 #
 # </details>
 #
 # So for dates: **where one answer is right, do not draw once. Take greedy decoding or a search, or vote if you can
-# only draw.** Where many are right, draw. A temperature below 1 lies between drawing and greedy decoding.
+# only draw.** Where many are right, try a draw. A temperature below 1 is a compromise.
 #
 # ## 8. Play
 #
 # Here is the undertrained translator again: write a date yourself, token by token; open the search as a tree; move
-# the sliders; draw ten.
+# the filters' sliders; draw ten texts.
 #
 # 1. Write the right date (`1965年5月10日星期一`). Which single token costs you most, and is your score in the end above or
 #    below the greedy one?
-# 2. Set the length penalty to 0. Two beams, then five: where does the likeliest text part from greedy decoding's? Does it?
+# 2. Set the length penalty to 0. Take two beams, then five: does the best text found differ from greedy decoding's,
+#    and where?
 # 3. Begin with a wrong first digit. Does the model find its way back, and what does the rest of the date cost?
 # 4. How low must the temperature be until ten draws are only one or two texts? And at temperature 1, which min-p does
 #    the same?
@@ -631,7 +640,7 @@ explorer
 # 3\. No. It goes on to some other date as if nothing had happened, and each token is about as cheap as before.
 # Whatever has been written is never taken back.
 #
-# 4\. About 0.2, or a min-p of 0.3. Then hardly anything is drawn but the tokens between which it hesitates.
+# 4\. About 0.2, or a min-p of 0.3. Then almost nothing is drawn except the tokens between which it hesitates.
 #
 # </details>
 
@@ -669,9 +678,9 @@ Markdown(f"<details><summary>The numbers, when you have tried</summary>\n\n```te
 # %% [markdown]
 # ## 9. What people get wrong
 #
-# **BLEU, called without a look at its settings.** BLEU counts the groups of one to four tokens that a text shares
-# with the right one. What does it say of a perfect date? (`sentence_bleu` leaves out groups for which the text is
-# too short.)
+# **BLEU, called without a look at its settings.** BLEU counts the groups of one to four words that a text shares with
+# the right one. What does it say of a perfect date? (`sentence_bleu` leaves out groups for which the text is too
+# short.)
 
 # %%
 print(f"{'':20} {'wanted':20} corpus_bleu   sentence_bleu   chrF")
@@ -685,10 +694,10 @@ for said, wanted in (
     print(f"{said:20} {wanted:20} {of_corpus:11.1f}   {of_sentence:13.1f}   {chrf([said], [wanted]):4.0f}")
 
 # %% [markdown]
-# One metric, and 0 or 100 for the same perfect date. `corpus_bleu` wants groups of four tokens, and a text of three
-# has none; the Chinese date, cut as if it were English, is a single token. So **report the settings with the
-# number**: `sacrebleu` prints them as a *signature*. chrF needs fewer settings, but finds the wrong year nearly
-# perfect. Where there is one right answer, count right answers.
+# One metric, and 0 or 100 for the same perfect date. `corpus_bleu` wants groups of four words, and a text of three
+# has none; the Chinese date, cut as if it were English, is a single word. So **report the settings with the number**:
+# `sacrebleu` prints them as a *signature*. chrF needs fewer settings, but finds the wrong year nearly perfect. Where
+# there is one right answer, count right answers.
 #
 # **Prompts of unequal length, padded as usual.** For training one pads on the right. A batch that is to be continued
 # must be padded on the *left*, with a mask, so that each row's new tokens follow its text:
@@ -703,14 +712,14 @@ rows = [smol_tokenizer.encode(one) for one in batch]
 pads = [smol_tokenizer.pad_id] * (len(rows[1]) - len(rows[0]))
 alone = generate(smol, torch.tensor(rows[:1]), 6)[0, -6:]
 on_left = torch.tensor([pads + rows[0], rows[1]])
-mask = torch.tensor([[False] * len(pads) + [True] * len(rows[0]), [True] * len(rows[1])])
+mask2 = torch.tensor([[False] * len(pads) + [True] * len(rows[0]), [True] * len(rows[1])])
 
 # %% tags=["nbval-ignore-output"]
 # output differs where two tokens are nearly as likely
 for name, ids2, options in (
     ("on the right", torch.tensor([rows[0] + pads, rows[1]]), {}),
     ("on the left, no mask", on_left, {}),
-    ("on the left, with mask", on_left, {"mask": mask}),
+    ("on the left, with mask", on_left, {"mask": mask2}),
 ):
     new = generate(smol, ids2, 6, **options)[0, -6:]
     assert (new == smol_tokenizer.pad_id).all() == (name == "on the right")
@@ -719,8 +728,8 @@ print(f"{'alone':24}{smol_tokenizer.decode(alone)!r}")
 assert torch.equal(new, alone)
 
 # %% [markdown]
-# None of the three raises an error. Padded on the right, the model goes on with the padding, which `decode` does not
-# show. Padded on the left without a mask, it says something else. With the mask, it says what it says alone.
+# None of the three raises an error. With padding on the right, the model goes on with the padding, which `decode`
+# does not show. On the left without a mask, it says something else; with the mask, it says what it says alone.
 #
 # ## 10. In the package
 #
@@ -744,7 +753,7 @@ assert seconds["without"] > 1.5 * seconds["with the cache"]
 # ## 11. What you have now
 #
 # You can let a model speak. SmolLM2 has been taught to answer, and to end its answers with a stop token of its own.
-# Here is a question like the drawing's, drawn with min-p three times, with room for 80 tokens:
+# We ask for its favourite animal, and draw three answers with min-p, with room for 80 tokens:
 
 # %% tags=["nbval-ignore-output"]
 # output differs where the draw falls on the edge between two tokens
@@ -772,14 +781,14 @@ assert len({tuple(row) for row in answers.tolist()}) > 1
 # <details><summary>A model writes loops. Is it a bad model?</summary>
 #
 # That alone does not say so. Ask how the text was decoded. The same SmolLM2 that looped under greedy decoding
-# repeated no more than the manual when we drew at temperature 1. So draw, and look again.
+# repeated, in the median, no more than the manual when we drew at temperature 1. So draw, and look again.
 #
 # </details>
 #
 # <details><summary>Top-k with k = 40 is fine in one place and bad in the next. Why?</summary>
 #
-# It does not look at the probabilities. Where two tokens have nearly everything, it lets 38 others in; where hundreds
-# have their share, it keeps as many as before.
+# It does not look at the probabilities. Where two tokens have most of the probability, it lets 38 others in; where
+# hundreds have their share, it keeps as many as before.
 #
 # </details>
 #
@@ -789,18 +798,18 @@ assert len({tuple(row) for row in answers.tolist()}) > 1
 # ## Takeaways
 #
 # * The model gives probabilities; the decoding decides what is written. A stop token ends it.
-# * Beam search finds better scores, and not always better texts: by the sum of log p, our menus became shorter and lost
-#   chrF. Score the right answer too, and see whose fault a mistake was.
+# * Beam search finds better scores, and not always better texts: searched by the sum, our menus' translations shrank
+#   and lost chrF. Score the right answer too, and see whose fault a mistake was.
 # * The likeliest text is not a typical one. SmolLM2 gave the texts of its own searches far higher scores than a
 #   person's, loops and all.
-# * Where one answer is right, take greedy decoding or a search, or vote if you can only draw. Where many are
-#   right, draw.
+# * Where one answer is right, take greedy decoding or a search, or vote if you can only draw. Where many are right,
+#   try a draw.
 # * Where there are right answers, count them. Where there are none, count at least such faults as repetition. A
 #   model's own score does not measure quality.
 #
 # **Papers.** Sutskever, Vinyals, Le (2014), [arXiv:1409.3215](https://arxiv.org/abs/1409.3215): beam search for
-# networks that translate. Koehn and Knowles (2017), [arXiv:1706.03872](https://arxiv.org/abs/1706.03872): more beams,
-# worse translations. Fan, Lewis, Dauphin (2018), [arXiv:1805.04833](https://arxiv.org/abs/1805.04833): top-k.
+# networks that translate. Koehn and Knowles (2017), [arXiv:1706.03872](https://arxiv.org/abs/1706.03872): too many
+# beams, worse translations. Fan, Lewis, Dauphin (2018), [arXiv:1805.04833](https://arxiv.org/abs/1805.04833): top-k.
 # Holtzman et al. (2019), [arXiv:1904.09751](https://arxiv.org/abs/1904.09751): loops, and top-p. Eikema and Aziz
 # (2020), [arXiv:2005.10283](https://arxiv.org/abs/2005.10283): why the likeliest translation is a poor choice. Wang
 # et al. (2022), [arXiv:2203.11171](https://arxiv.org/abs/2203.11171): draws that vote. Stahlberg and Byrne (2019),

@@ -145,7 +145,7 @@ for number in range(1, 7):
 assert beams[0][0] >= beams[1][0] >= beams[2][0]
 
 # %% [markdown]
-# Not in `step`: a beam that has said `[EOS]` is set aside, and when the search is over, the best of those wins. With
+# Not in `step`: a beam that has said `[EOS]` is set aside, and when the search is over, the best of all wins. With
 # one beam it is greedy decoding.
 #
 # Now let it search. We trained five such translators from five seeds. With greedy decoding they get about two dates
@@ -205,7 +205,7 @@ predict("12_decoding.width", actual=answer)
 # the higher score, the search has missed a likelier text: a **search error**. If it has the lower score, even a
 # perfect search would write something else: a **model error**. (The search may have missed something as well.)
 #
-# Here is what our translator got wrong with eight beams (of 100 dates), with scores:
+# Here are the first five dates (of 100) that our translator got wrong with eight beams, with scores:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one CPU to the next
@@ -333,9 +333,9 @@ for name in ("the manual", "greedy", "8 beams"):
     show(name, ids[name])
 
 # %% [markdown]
-# Greedy decoding says the same line again and again, with another number. The eight beams build a name that will not
-# end. (Only three of the beams' fifteen texts repeat themselves more.) Here is the passage on which greedy decoding
-# repeats itself most, and eight beams second most:
+# Greedy decoding says the same line again and again, at most with another number. The eight beams build a name that
+# will not end. (Only three of the beams' fifteen texts repeat themselves more.) Here is the passage on which greedy
+# decoding repeats itself most, and eight beams second most:
 
 # %% jupyter={"source_hidden": true}
 worst = max(range(15), key=lambda n: texts["greedy"]["repeated"][n])
@@ -513,8 +513,8 @@ assert 1 - next_logits[1].softmax(dim=-1).topk(40).values.sum() > 0.3
 # * **Top-p**, or *nucleus* sampling: keep the likeliest tokens until together they have the probability $p$.
 # * **Min-p**: keep whatever is at least $p$ times as probable as the likeliest token.
 #
-# Compare how many tokens each leaves, where the model is nearly sure (upper row) and where it is not (lower row, with
-# another scale):
+# Compare how many tokens each leaves, where two tokens have most of the probability (upper row) and where many share
+# it (lower row, with another scale):
 
 # %%
 filters = {
@@ -802,8 +802,8 @@ assert len({tuple(row) for row in answers.tolist()}) > 1
 #   and lost chrF. Score the right answer too, and see whose fault a mistake was.
 # * The likeliest text is not a typical one. SmolLM2 gave the texts of its own searches far higher scores than a
 #   person's, loops and all.
-# * Where one answer is right, take greedy decoding or a search, or vote if you can only draw. Where many are right,
-#   try a draw.
+# * Where one text is right, as with our dates, take greedy decoding or a search, or vote if you can only draw. Where
+#   many are right, try a draw.
 # * Where there are right answers, count them. Where there are none, count at least such faults as repetition. A
 #   model's own score does not measure quality.
 #

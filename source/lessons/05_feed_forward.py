@@ -8,9 +8,8 @@
 # last.](figures/05_feed_forward_where.svg)
 #
 # In [lesson 02](02_attention.ipynb) the translator found the token `November`, and attention handed over what it had to
-# offer. One might think that the rest is a formality. But every block of the drawing ends with another part, the lit one. It
-# looks at no other token. It takes the vector that stands at `November`, whatever attention has put into it, and turns it
-# into another, without a glance at `Sunday` or `2026`. And it holds more numbers than any attention does.
+# offer. But every block of the drawing ends with the lit part, which looks at no other token. It turns the vector that stands
+# at `November` into another, without a glance at `Sunday` or `2026`. And it holds more numbers than any attention does.
 #
 # Why would a model need a part that looks nowhere? First you take it away. Then you build it from two small units, and ask
 # what the units of the trained translator know. You will be able to
@@ -39,8 +38,8 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 1. Break it
 #
-# What comes out of the lit part is added to what went in. ([Lesson 06](06_residual.ipynb) is about this addition.) So a
-# part that says nothing adds zeros. We silence all four in this way, and leave all attention as it was learnt:
+# Can the translator do without it? What comes out of the lit part is added to what went in ([lesson 06](06_residual.ipynb)
+# is about this addition), so a silent part adds zeros. We silence all four, and leave all attention as it was learnt:
 
 # %%
 model, tokenizer = load("dates")
@@ -54,8 +53,8 @@ with switch_off(model, "feed-forward"):
 print(f"right: {without:.0%} of 300 dates; with all four parts {whole:.1%}")
 
 # %% [markdown]
-# It sees everything, and stammers. Is that because the parts are gone, or because what comes after them has never seen zeros?
-# To find out, we let each part say its *average* output instead, whatever comes in:
+# It sees everything, and stammers. Or is it just that the later parts have never seen zeros? Let each of the four say its
+# *average* output instead, whatever comes in:
 
 # %% jupyter={"source_hidden": true}
 layers = {f"{kind} {number}": block.feed_forward for kind in ("encoder", "decoder")
@@ -79,14 +78,14 @@ print(f"each part says its average: {share:.0%} of 300 dates are right")
 assert share == without == 0
 
 # %% [markdown]
-# It is not the zeros, then: this trained model is lost without what the four parts say. (A model that *never had* such parts is
-# another matter; [lesson 09](09_block.ipynb) trains one.) But what do they do that attention does not?
+# It is not the zeros: this trained model is lost without what the four parts say. (A model that *never had* them is another
+# matter; [lesson 09](09_block.ipynb) trains one.) But what do they do that attention does not?
 #
 # ## 2. Two facts about one token
 #
 # Can attention alone combine two facts about a token? The smallest test is **XOR**, the exclusive or. One token holds two
-# bits, $a$ and $b$. If exactly one of them is on, the answer is 1, otherwise 0. We take six attention layers, each with its
-# own parameters and each added to its input. (There are no norms, and no other tokens.)
+# bits, $a$ and $b$. If exactly one of them is on, the answer is 1, otherwise 0. We take six attention layers, each added to
+# its input. (There are no norms, and no other tokens.)
 
 # %%
 bits = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])  # (4 tokens, 2 bits)
@@ -156,9 +155,8 @@ predict("05_feed_forward.xor", actual="no" if max(attention_only) < 1e-4 else "y
 # each have one white point on the side of the orange ones.](figures/05_feed_forward_points.svg)
 #
 # No straight line has orange on one side and white on the other. But you may squeeze, stretch or fold the *paper*.
-# The points go with it, and two may land on the same spot. (To move a single point by itself would be cheating.) Copy
-# the drawing, and find a way that lets *one* straight line do it. Then write down where your four points lie now, and
-# run this cell and the next:
+# The points go with it, none by itself, and two may land on the same spot. Copy the drawing, and find a way that lets
+# *one* straight line do it. Then write down where your four points lie now, and run this cell and the next:
 
 # %%
 sheet = {"0 0": (0, 0), "0 1": (0, 1), "1 0": (1, 0), "1 1": (1, 1)}  # as they lie at first: move them
@@ -197,33 +195,37 @@ assert torch.equal(output, xor)
 # %% [markdown]
 # Unit 1 counts the bits: $a + b$. Unit 2 notices when *both* are on: it computes $a + b - 1$ and cuts off what is negative, so
 # it is silent until the sum passes 1. The cut, $\max(0, z)$, is called **ReLU**, and we call the bend that it makes a *fold*.
-# (Unit 1 gets the cut too, but its sum is never negative.) The output is unit 1 minus twice unit 2. So a unit **detects**
-# something, and then it **writes** something.
+# The output is unit 1 minus twice unit 2. So a unit **detects** something, and then it **writes** something. How do two such
+# units become the lit part?
 #
 # ## 3. From one unit to the layer
 #
-# The real part is the same with more units. A token's vector `x` has $D = 64$ numbers, and there are $d_\text{ff} = 256$
-# hidden units. Each unit $j$ owns three things:
+# It has more units. A token's vector `x` has $D = 64$ numbers, and there are $d_\text{ff} = 256$ hidden units. Each unit $j$
+# owns three things:
 #
 # * a row of $W_1$, shape $(d_\text{ff}, D)$: what it detects. The dot product with `x` says how well `x` agrees with it;
 # * a number of $b_1$, shape $(d_\text{ff},)$: a head start, or a threshold if it is negative;
 # * a column of $W_2$, shape $(D, d_\text{ff})$: what it writes when it fires. The more strongly it fires, the more it writes.
+#
+# Here are two of them at `November`. Which one writes?
 #
 # ![Two of the 256 hidden units at the token November, with numbers as bars, up for plus and down for minus. Each compares its
 # row of W_1 with the token's vector x. For unit 115 the
 # dot product and its bias make 1.7; the ReLU lets it through, and 1.7 times its column of W_2 is added to the output. For unit 34 they
 # make -1.6; the ReLU makes 0 of it, and the unit writes nothing.](figures/05_feed_forward_unit.svg)
 #
-# (A last bias, $b_2$, is written whatever fires. The matrices lie here as PyTorch's `nn.Linear` stores them. So we
-# write $W_1 x$, not $x W_1$ as in the lessons before.)
+# Unit 115 ends above 0, fires and writes; unit 34 ends below 0 and stays silent. (A last bias, $b_2$, is written whatever
+# fires. The matrices lie here as PyTorch's `nn.Linear` stores them, so we write $W_1 x$, not $x W_1$ as before.)
+#
+# The same 256 units serve every token. Does an arrow lead from one token to another?
 #
 # ![Three of the ten English tokens, Sunday, November and 2, each in a row of its own. From left to right: its vector x of 64
 # numbers; an arrow up, W_1, b_1 and ReLU, to 256 hidden units, about half of them white, that is silent; an arrow down,
 # W_2 and b_2, to the 64 numbers that are added to x. The same matrices serve every row, and no arrow leads from one row to
 # another.](figures/05_feed_forward_alone.svg)
 #
-# Let us do it by hand for `November`, in block 1 of the encoder. A **hook**, a function that PyTorch calls when a
-# module runs, fetches what goes in and what comes out:
+# None does. So we can take `November` by itself, in block 1 of the encoder, and do by hand what the layer does. A **hook**, a
+# function that PyTorch calls when a module runs, fetches what goes in and what comes out:
 
 # %%
 source, _ = tokenizer.batch(["Sunday, November 22, 2026"])
@@ -249,7 +251,8 @@ print(f"our output and the model's differ by {difference:.4f}; the largest numbe
 assert abs(firing - 127) <= 2 and difference < 1e-5
 
 # %% [markdown]
-# All units at once are two products of a matrix with a vector, with the **activation function** between them, here ReLU:
+# Our loop writes what the layer writes. All units at once are two products of a matrix with a vector, with the
+# **activation function** between them, here ReLU:
 #
 # $$\text{FFN}(x) = W_2\,\text{act}(W_1 x + b_1) + b_2$$
 #
@@ -269,18 +272,23 @@ print(f"for all ten tokens, one after the other: they differ by {difference:.4f}
 assert difference < 1e-5
 
 # %% [markdown]
-# Each token meets the same $W_1$ and $W_2$, so all tokens at once take two products of matrices. How to write these for any
-# number of texts and tokens is the first exercise.
+# All tokens at once take two products of matrices. How to write these for any number of texts and tokens is the first
+# exercise.
 #
-# This is the **feed-forward layer**, also called the **MLP** (multilayer perceptron) of a block. It looks like
-# attention to a fixed dictionary: the rows of $W_1$ are keys, the columns of $W_2$ are values, and the token's vector
-# is the query. But there is no softmax to make the units compete, so any number of them can fire. Geva et al. (2021)
+# This is the **feed-forward layer**, also called the **MLP** (multilayer perceptron) of a block.
+#
+# <details><summary>Deeper: attention to a fixed dictionary</summary>
+#
+# It looks like attention to a fixed dictionary: the rows of $W_1$ are keys, the columns of $W_2$ are values, and the token's
+# vector is the query. But there is no softmax to make the units compete, so any number of them can fire. Geva et al. (2021)
 # call it a **key-value memory**.
+#
+# </details>
 #
 # ## 4. Alone
 #
-# In the drawing no arrow leads from one row to another. Is `November` really alone there? Send it through the layer without its
-# nine neighbours, and do the same with the attention of the same block:
+# The drawing has no arrow between tokens. Is `November` really alone in the layer? Send it through without its nine
+# neighbours, and do the same with the attention of the same block:
 
 # %%
 attention, embedded = model.encoder.blocks[0].attention, model.embedding(source)[0][0].detach()
@@ -295,7 +303,7 @@ assert shift["feed-forward"] < 1e-5
 
 # %% [markdown]
 # So a block divides the work: **attention moves information between tokens, and the feed-forward layer works on what has
-# arrived, at each token alone.** The word for that is **position-wise**.
+# arrived, at each token alone.** The word for that is **position-wise**. What do its units look for there?
 #
 # <details><summary>Deeper: two other ways to say it</summary>
 #
@@ -310,9 +318,9 @@ assert shift["feed-forward"] < 1e-5
 #
 # ## 5. Does a unit know November?
 #
-# If units are detectors, what does each of them detect? Take the encoder's first feed-forward layer. For each month we look
-# for its favourite: the unit that fires most strongly at this month's name compared with the eleven others. Then comes the
-# test: of all months, does this unit really fire most at its own?
+# If units are detectors, what do they detect? In the encoder's first feed-forward layer we look for each month's favourite:
+# the unit that fires most strongly at this month's name compared with the eleven others. Then comes the test: of all
+# months, does this unit really fire most at its own?
 
 # %%
 dates_500 = dates.held_out_pairs(500)
@@ -349,9 +357,8 @@ print("November's favourite fires at", ", ".join(shown))
 assert faithful >= 10
 
 # %% [markdown]
-# Nearly all of them do. It is tempting to write: *the layer has learnt a detector for each month*. But before we believe it,
-# let us ask what the same cell would show if it were **not** true. There is a simple way to find out: run it on a translator
-# that has learnt nothing, with random numbers in all its matrices.
+# Nearly all of them do. It is tempting to write: *the layer has learnt a detector for each month*. But what would the same cell
+# show if that were **not** true? Run it on a translator that has learnt nothing, with random numbers in all its matrices:
 
 # %%
 untrained = []
@@ -365,6 +372,9 @@ for response in untrained:
     counts.append((response[:, units].argmax(dim=0) == torch.arange(12)).sum().item())
 print("untrained, six seeds:", ", ".join(map(str, counts)), "of 12")
 assert min(counts) >= 9
+
+# %% [markdown]
+# If only training made such units, the bright diagonal would stand on the left alone:
 
 # %% jupyter={"source_hidden": true}
 figure, panels = plt.subplots(1, 2, figsize=(8, 4.4), sharey=True)
@@ -384,9 +394,8 @@ _ = figure.suptitle(
 
 # %% [markdown]
 # **An untrained model has its November unit too.** Among 256 random detectors there is nearly always one that happens
-# to agree with a given word better than with its rivals, and we went and looked for it. We chose the best of many and
-# then admired how good it was. Statisticians call this trap **multiple comparisons**. Such a count cannot tell what
-# the model has learnt.
+# to agree with a given word better than with its rivals. We chose the best of many and then admired how good it was.
+# Statisticians call this trap **multiple comparisons**. Such a count cannot tell what the model has learnt.
 #
 # So watching units is not enough. Let us do something to them. For each month we take not one favourite but five.
 # (Some are shared, so that makes 53 units, a fifth of the layer.) We silence them all: whatever comes in, they say 0.
@@ -468,10 +477,12 @@ predict("05_feed_forward.months", actual="hardly any" if lost < 0.05 else "about
 #
 # A fifth of the layer falls silent, and with it the favourites of all months. Yet 99.8 % of the 500 dates are right,
 # as many as lesson 02 had with the whole model. With as many units drawn at random (the crosses) it is much the same.
+#
 # Still, the layer is needed: with all its units silent, two thirds of the dates go wrong. (As in section 1 it is not the
-# zeros: about as many go wrong when the layer says its average output instead.) With 160 units silent, favourites are
-# missed a little more than random units, and about as much as busy ones. Nor is any single unit needed: we have
-# silenced each of the 256 by itself, and the last line shows the worst.
+# zeros: about as many go wrong when the layer says its average output instead.) Nor is any single unit needed: we have
+# silenced each of the 256 by itself, and the last line shows the worst. With 160 units silent, favourites are missed a
+# little more than random units. They are missed about as much as busy units, those that fire much at any month (the
+# plus signs: draws in which these come up more often).
 #
 # Perhaps a month is told by a pattern over many units, and each unit takes part in many patterns. That is called a
 # **distributed representation**. What we have seen is only which units this model can spare. So do not read a hidden unit
@@ -484,30 +495,15 @@ predict("05_feed_forward.months", actual="hardly any" if lost < 0.05 else "about
 #
 # ## 6. Would more attention do?
 #
-# XOR on one token is a severe test. In a text there are many tokens, the softmax has much to decide, and real stacks have
-# norms, which are not linear either. Perhaps more attention makes up for the missing layer?
+# XOR on one token was a severe test. In a text there are many tokens, the softmax has much to decide, and real stacks have
+# norms, which are not linear either. Can more attention make up for the missing layer?
 #
-# For a fair contest both sides need equally many parameters. One attention has $4 D^2$ (four matrices of $D \times D$), one
-# feed-forward layer of inner width $4D$ has $8 D^2$. So a block, attention and feed-forward (AF), weighs as much as three
-# attentions (AAA).
+# One attention has $4 D^2$ parameters, one feed-forward layer of inner width $4D$ has $8 D^2$. So a block, attention and
+# feed-forward (AF), weighs as much as three attentions (AAA). Both learn a table by heart: 256 questions $(a, b)$, each with
+# one of 16 answers, drawn at random. A token is one question and needs no other, so this is the feed-forward layer's home
+# ground.
 #
-# The task is a table to be learnt by heart. A question $(a, b)$, with $a$ and $b$ from 0 to 15, has one of 16 answers, drawn at
-# random for each of the 256 questions. Guessing gets 6 % right. A text is four such questions, and a token's vector is the
-# sum of three learnt ones, for its $a$, its $b$ and its place. No token needs another, so this is the feed-forward layer's
-# home ground. ($D$ is 16, and each layer gets its input through a norm and is added to it.)
-#
-# Here are two seeds live, for 200 steps:
-
-# %%
-table = experiment("feed_forward_table")
-print("parameters of the layers:", table.weights_of_layers("AF"), "and", table.weights_of_layers("AAA"))
-blocks, attentions = ([table.train(plan, seed=seed, steps=200)[-1] for seed in (3, 4)] for plan in ("AF", "AAA"))
-print(f"right after 200 steps: AF ≈ {sum(blocks) / 2:.0%}, AAA ≈ {sum(attentions) / 2:.0%} (mean of seeds 3 and 4)")
-assert abs(sum(blocks) / 2 - 0.54) < 0.12
-assert abs(sum(attentions) / 2 - 0.3) < 0.08
-
-# %% [markdown]
-# And here are five seeds, for 600 steps (`experiments/feed_forward_table.py`):
+# Here are five seeds of each (`experiments/feed_forward_table.py`). How soon do they know the table?
 
 # %% jupyter={"source_hidden": true}
 kept = recorded("feed_forward_table")["result"]
@@ -522,7 +518,18 @@ title = f"after 600 steps: AF {final['AF'].mean():.0f} %, AAA {final['AAA'].mean
 axes.set_title(f"Equal parameters, learning rate 0.003, {title}", fontsize=10)
 _ = axes.legend(loc="lower right")
 
-# %% jupyter={"source_hidden": true}
+# %% [markdown]
+# **One feed-forward layer learns the table far sooner than two attentions with as many parameters.** (The attentions had not
+# finished: their lines still rise.) For work that needs no other token, attention was the slower use of parameters here.
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: no layer at all, a larger learning rate, and a run of your own
+#
+# A text is four questions, with $a$ and $b$ from 0 to 15. A token's vector is the sum of three learnt ones, for its $a$, its
+# $b$ and its place. Each layer gets its input through a norm and is added to it. How far do the vectors get without any
+# layer? And do the attentions catch up at a larger learning rate?
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 controls = recorded("feed_forward_controls")["result"]["right"]
 larger = {kind: sum(by_rate["0.01"]) / 5 for kind, by_rate in controls.items()}
 usual = {plan: shares.mean() / 100 for plan, shares in final.items()} | {
@@ -535,21 +542,32 @@ for kind, words in names.items():
 assert (final["AF"] >= 99.5).all() and ((final["AAA"] > 40) & (final["AAA"] < 70)).all()
 assert all(run[-1] > run[-2] + 0.02 for run in kept["plans"]["AAA"])  # the lines of AAA still rise
 
-# %% [markdown]
-# A stack without any layer can still add up what it has learnt of $a$ and of $b$, and that alone gets a third of the table.
-# Three attentions get further. **But one feed-forward layer learns the table far sooner than two attentions with as many
-# parameters.** (The attentions had not finished: their lines still rise.) For work that needs no other token, attention was
-# the slower use of parameters here.
+# %% [markdown] tags=["deeper"]
+# A stack without any layer can still add up what it has learnt of $a$ and of $b$, and that alone gets a third of the table or
+# a little more. Three attentions get further, and further still at the larger rate, but do not catch up in 600 steps.
 #
+# Here are two seeds live, for 200 steps:
+
+# %% tags=["deeper"]
+table = experiment("feed_forward_table")
+print("parameters of the layers:", table.weights_of_layers("AF"), "and", table.weights_of_layers("AAA"))
+blocks, attentions = ([table.train(plan, seed=seed, steps=200)[-1] for seed in (3, 4)] for plan in ("AF", "AAA"))
+print(f"right after 200 steps: AF ≈ {sum(blocks) / 2:.0%}, AAA ≈ {sum(attentions) / 2:.0%} (mean of seeds 3 and 4)")
+assert abs(sum(blocks) / 2 - 0.54) < 0.12
+assert abs(sum(attentions) / 2 - 0.3) < 0.08
+
+# %% [markdown]
 # ## 7. Other folds: GELU, SiLU, and gates
 #
-# ReLU bends sharply. Most newer language models use a softer fold. These are the ones you will meet:
+# Must the fold be ReLU, which bends sharply? Most newer language models use a softer one:
 #
 # * **ReLU**, $\max(0, z)$, in the Transformer of 2017 and our translator;
 # * **GELU**, $z$ times the share of the standard normal distribution (mean 0, deviation 1) that lies below $z$, in
 #   BERT and GPT-2. (GPT-2 approximates it with a *tanh*, a soft step from -1 to 1: question 2 of the exercises.)
 # * **SiLU**, $z$ times the **sigmoid** $\sigma(z) = 1 / (1 + e^{-z})$, a soft step from 0 to 1, in Llama and its
 #   relatives.
+#
+# Where do the three differ?
 
 # %% jupyter={"source_hidden": true}
 z = torch.linspace(-4, 4, 801)
@@ -561,11 +579,13 @@ axes.set(xlabel="z", ylabel="act(z)", title="Three folds: a large z passes almos
 _ = axes.legend()
 
 # %% [markdown]
+# They differ around 0, where GELU and SiLU dip a little below it.
+#
 # **Gating** gives each unit a second detector. One says how much there is to write; the other, through SiLU, says how
-# far the gate is open; and the two are multiplied. (SiLU has no upper end and dips a little below 0, so this gate can
-# also amplify, or turn a sign.) This is **SwiGLU**, the layer of Llama and of many models since. Shazeer (2020) found
-# it better by trial, at equal numbers of parameters, and says frankly that he has no explanation. A gated layer has
-# three matrices instead of two, so its inner width is made smaller. The exercises ask by how much.
+# far the gate is open; and the two are multiplied. (SiLU has no upper end, so this gate can also amplify.) This is
+# **SwiGLU**, the layer of Llama and of many models since. Shazeer (2020) found it better by trial, at equal numbers of
+# parameters, and says frankly that he has no explanation. A gated layer has three matrices instead of two, so its
+# inner width is made smaller. The exercises ask by how much.
 
 # %%
 for name, shown in (("relu", FeedForward(64, 256)), ("swiglu", FeedForward(64, 256, activation="swiglu"))):
@@ -577,8 +597,8 @@ for name, shown in (("relu", FeedForward(64, 256)), ("swiglu", FeedForward(64, 2
 # %% [markdown]
 # ## 8. What it costs
 #
-# Let us count one block of a language model, matrices only, as it reads $T$ tokens. A **FLOP** is one multiplication or one
-# addition, so a parameter that is used once costs 2.
+# How much of a model is this layer? Let us count one block of a language model, matrices only, as it reads $T$ tokens. A
+# **FLOP** is one multiplication or one addition, so a parameter that is used once costs 2.
 #
 # | part | parameters | FLOPs |
 # |---|---|---|
@@ -587,8 +607,8 @@ for name, shown in (("relu", FeedForward(64, 256)), ("swiglu", FeedForward(64, 2
 # | feed-forward, $d_\text{ff} = 4D$ | $8 D^2$ | $16\,T D^2$ |
 #
 # The scores are $T \cdot T$ dot products of vectors that are, all heads together, $D$ wide. Mixing costs the same again. (Every
-# pair of tokens is counted, as without a mask.) So two thirds of this block's parameters are in the part that looks nowhere. And
-# the famous quadratic cost of attention, the only line with $T^2$, has some catching up to do. For GPT-2 small ($D = 768$):
+# pair of tokens is counted, as without a mask.) So two thirds of this block's parameters are in the part that looks nowhere.
+# How much is the famous quadratic cost of attention, the only line with $T^2$? For GPT-2 small ($D = 768$):
 
 # %%
 print("tokens   scores and mixing / feed-forward, in FLOPs")
@@ -597,7 +617,8 @@ for T in (128, 1024, 8192):
     print(f"{T:6}   {flops['scores and mix'] / flops['feed-forward']:.2f}")
 
 # %% [markdown]
-# When are the two equal? $4\,T^2 D = 16\,T D^2$ gives $T = 4D$, here 3,072 tokens.
+# Only in the last line does it cost more than the feed-forward layer. The two are equal where $4\,T^2 D = 16\,T D^2$, at
+# $T = 4D$, here 3,072 tokens.
 #
 # **Play.** The explorer starts as GPT-2 at its full length. Each slider is a size; the bars and lines follow.
 #
@@ -627,9 +648,9 @@ assert 2 * sum(n for name, n in matrices.items() if "feed_forward" in name) == s
 # %% [markdown]
 # ## 9. What people get wrong
 #
-# **An activation after the last projection too.** It looks thorough, and the shape is right. Now the layer can write
-# nothing below zero. A model that is *trained* so may get along with it, but one that was trained without it gets
-# worse. Here is a ReLU behind all four layers of the trained translator:
+# **An activation after the last projection too.** It looks thorough, and the shape is right. But now the layer can write
+# nothing below zero. A model that is *trained* so may get along with it. Our translator was not, and here it gets a ReLU
+# behind all four layers:
 
 # %%
 with patched((layer, "forward", lambda x, forward=layer.forward: forward(x).relu()) for layer in layers.values()):
@@ -645,13 +666,13 @@ for control in ("table, 300 steps", "32 sub-layers"):
     assert -0.01 < plain - relu < 0.04
 
 # %% [markdown]
-# No error is raised, and most dates are still right: only one in seven is lost. So when you load somebody's weights into your
-# code, compare an output with theirs, number by number, and not only how often it is right.
+# No error is raised, and most dates are still right. So when you load somebody's weights into your code, compare an output
+# with theirs, number by number, and not only how often it is right.
 #
 # ## 10. What you have now
 #
-# You have two products with a fold between them. Put your function into the translator, in all four places, with the
-# parameters that the translator has learnt. It takes one token at a time, and so it gets them:
+# What is left for a token to do alone? To combine what it holds, with two products and a fold between them. Put your function
+# into the translator, in all four places, with the parameters that it has learnt. It gets one token at a time:
 
 
 # %%

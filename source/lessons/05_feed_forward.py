@@ -1,15 +1,16 @@
 # %% [markdown]
 # # 05 Feed-forward
 #
-# **Attention lets a token look at every other token. What is left for it to do alone?**
+# **Attention lets a token look at other tokens. What is left for it to do alone?**
 #
 # ![The translator drawn from its configuration: the encoder reads "Sunday, November 22, 2026", the decoder has written
 # 2 0 2 6 nián and is about to write 1. The feed-forward part of each of its four blocks is lit; in every block it is the
 # last.](figures/05_feed_forward_where.svg)
 #
 # In [lesson 02](02_attention.ipynb) the translator found the token `November`, and attention handed over what it had to
-# offer. But every block of the drawing ends with the lit part, which looks at no other token. It turns the vector that stands
-# at `November` into another, without a glance at `Sunday` or `2026`. And it holds more numbers than any attention does.
+# offer. Every block of the drawing then ends with the lit part, which looks at no other token. It turns the vector that
+# stands at `November` into another, without a glance at `Sunday` or `2026`. And it has more parameters than any attention
+# (section 8).
 #
 # Why would a model need a part that looks nowhere? First you take it away. Then you build it from two small units, and ask
 # what the units of the trained translator know. You will be able to
@@ -38,7 +39,7 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 1. Break it
 #
-# Can the translator do without it? What comes out of the lit part is added to what went in ([lesson 06](06_residual.ipynb)
+# Can the translator do without the lit parts? What comes out of one is added to what went in ([lesson 06](06_residual.ipynb)
 # is about this addition), so a silent part adds zeros. We silence all four, and leave all attention as it was learnt:
 
 # %%
@@ -53,8 +54,8 @@ with switch_off(model, "feed-forward"):
 print(f"right: {without:.0%} of 300 dates; with all four parts {whole:.1%}")
 
 # %% [markdown]
-# It sees everything, and stammers. Or is it just that the later parts have never seen zeros? Let each of the four say its
-# *average* output instead, whatever comes in:
+# The translator stammers. Is that because the parts are gone, or only because zeros are new to what comes after them? Let
+# each of the four say its *average* output instead, whatever comes in:
 
 # %% jupyter={"source_hidden": true}
 layers = {f"{kind} {number}": block.feed_forward for kind in ("encoder", "decoder")
@@ -78,21 +79,22 @@ print(f"each part says its average: {share:.0%} of 300 dates are right")
 assert share == without == 0
 
 # %% [markdown]
-# It is not the zeros: this trained model is lost without what the four parts say. (A model that *never had* them is another
-# matter; [lesson 09](09_block.ipynb) trains one.) But what do they do that attention does not?
+# It is not only the zeros: with the averages, this trained model is just as lost. (A model that
+# *never had* such parts is another matter; [lesson 09](09_block.ipynb) trains one.) But what do the parts do that attention
+# does not?
 #
 # ## 2. Two facts about one token
 #
 # Can attention alone combine two facts about a token? The smallest test is **XOR**, the exclusive or. One token holds two
-# bits, $a$ and $b$. If exactly one of them is on, the answer is 1, otherwise 0. We take six attention layers, each added to
-# its input. (There are no norms, and no other tokens.)
+# bits, $a$ and $b$. If exactly one of them is on, the answer is 1, otherwise 0. We take six attention layers, each with its
+# own parameters and each added to its input. (There are no norms, and no other tokens.)
 
 # %%
 bits = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])  # (4 tokens, 2 bits)
 xor = torch.tensor([0.0, 1.0, 1.0, 0.0])  # what is wanted of each
 
 # %% [markdown]
-# Can the parameters of the six layers be chosen so that they give XOR?
+# Can the parameters be chosen so that one of the two output numbers is the XOR?
 
 # %%
 predict("05_feed_forward.xor")
@@ -154,9 +156,9 @@ predict("05_feed_forward.xor", actual="no" if max(attention_only) < 1e-4 else "y
 # ![The four inputs as points in a plane with the axes a and b. 0 1 and 1 0 are orange, 0 0 and 1 1 are white. Two dashed straight lines
 # each have one white point on the side of the orange ones.](figures/05_feed_forward_points.svg)
 #
-# No straight line has orange on one side and white on the other. But you may squeeze, stretch or fold the *paper*.
-# The points go with it, none by itself, and two may land on the same spot. Copy the drawing, and find a way that lets
-# *one* straight line do it. Then write down where your four points lie now, and run this cell and the next:
+# No straight line has orange on one side and white on the other. But you may squeeze, stretch or fold the *paper*. The
+# points go with it, never one alone, and two may land on the same spot. Copy the drawing, and find a way that lets
+# *one* straight line do it. Then enter below where your points lie now, and run the next two cells:
 
 # %%
 sheet = {"0 0": (0, 0), "0 1": (0, 1), "1 0": (1, 0), "1 1": (1, 1)}  # as they lie at first: move them
@@ -193,39 +195,41 @@ for (a, b), units, y in zip(bits.int().tolist(), hidden.int().tolist(), output.i
 assert torch.equal(output, xor)
 
 # %% [markdown]
-# Unit 1 counts the bits: $a + b$. Unit 2 notices when *both* are on: it computes $a + b - 1$ and cuts off what is negative, so
-# it is silent until the sum passes 1. The cut, $\max(0, z)$, is called **ReLU**, and we call the bend that it makes a *fold*.
-# The output is unit 1 minus twice unit 2. So a unit **detects** something, and then it **writes** something. How do two such
-# units become the lit part?
+# Unit 1 counts the bits that are on: $a + b$. Unit 2 notices when *both* are on: it computes $a + b - 1$ and cuts off
+# what is negative, so it is silent until the sum passes 1. The cut of a number $z$, $\max(0, z)$, is called **ReLU**,
+# and we call the bend that it makes a *fold*. The output is unit 1 minus twice unit 2. So a unit **detects** something,
+# and then it **writes** something. How do two such units become the lit part?
 #
 # ## 3. From one unit to the layer
 #
-# It has more units. A token's vector `x` has $D = 64$ numbers, and there are $d_\text{ff} = 256$ hidden units. Each unit $j$
-# owns three things:
+# The layer has more units. A token's vector `x` has $D = 64$ numbers, and there are $d_\text{ff} = 256$ hidden units.
+# Each unit $j$ owns three things:
 #
 # * a row of $W_1$, shape $(d_\text{ff}, D)$: what it detects. The dot product with `x` says how well `x` agrees with it;
 # * a number of $b_1$, shape $(d_\text{ff},)$: a head start, or a threshold if it is negative;
-# * a column of $W_2$, shape $(D, d_\text{ff})$: what it writes when it fires. The more strongly it fires, the more it writes.
+# * a column of $W_2$, shape $(D, d_\text{ff})$: what it writes when it *fires* (ends above 0). The further
+#   above, the more it writes.
 #
-# Here are two of them at `November`. Which one writes?
+# Here are two of the units at `November`. Which one writes?
 #
 # ![Two of the 256 hidden units at the token November, with numbers as bars, up for plus and down for minus. Each compares its
 # row of W_1 with the token's vector x. For unit 115 the
 # dot product and its bias make 1.7; the ReLU lets it through, and 1.7 times its column of W_2 is added to the output. For unit 34 they
 # make -1.6; the ReLU makes 0 of it, and the unit writes nothing.](figures/05_feed_forward_unit.svg)
 #
-# Unit 115 ends above 0, fires and writes; unit 34 ends below 0 and stays silent. (A last bias, $b_2$, is written whatever
-# fires. The matrices lie here as PyTorch's `nn.Linear` stores them, so we write $W_1 x$, not $x W_1$ as before.)
+# Unit 115 fires and writes; unit 34 ends below 0 and stays silent. (A last bias, $b_2$, is written whatever
+# fires. The matrices lie here as PyTorch's `nn.Linear` stores them, so we write $W_1 x$, not $x W_1$ as in earlier
+# lessons.)
 #
-# The same 256 units serve every token. Does an arrow lead from one token to another?
+# The same 256 units serve every token, and no arrow leads from one token to another:
 #
 # ![Three of the ten English tokens, Sunday, November and 2, each in a row of its own. From left to right: its vector x of 64
 # numbers; an arrow up, W_1, b_1 and ReLU, to 256 hidden units, about half of them white, that is silent; an arrow down,
 # W_2 and b_2, to the 64 numbers that are added to x. The same matrices serve every row, and no arrow leads from one row to
 # another.](figures/05_feed_forward_alone.svg)
 #
-# None does. So we can take `November` by itself, in block 1 of the encoder, and do by hand what the layer does. A **hook**, a
-# function that PyTorch calls when a module runs, fetches what goes in and what comes out:
+# Let us take `November` by itself, in block 1 of the encoder, and do by hand what the layer does. A **hook**, a function that
+# PyTorch calls when a module runs, fetches what goes in and what comes out:
 
 # %%
 source, _ = tokenizer.batch(["Sunday, November 22, 2026"])
@@ -251,8 +255,7 @@ print(f"our output and the model's differ by {difference:.4f}; the largest numbe
 assert abs(firing - 127) <= 2 and difference < 1e-5
 
 # %% [markdown]
-# Our loop writes what the layer writes. All units at once are two products of a matrix with a vector, with the
-# **activation function** between them, here ReLU:
+# Our loop writes what the layer writes. All units at once take two products of a matrix with a vector, each with a bias, and between them the **activation function**, here ReLU:
 #
 # $$\text{FFN}(x) = W_2\,\text{act}(W_1 x + b_1) + b_2$$
 #
@@ -279,15 +282,15 @@ assert difference < 1e-5
 #
 # <details><summary>Deeper: attention to a fixed dictionary</summary>
 #
-# It looks like attention to a fixed dictionary: the rows of $W_1$ are keys, the columns of $W_2$ are values, and the token's
-# vector is the query. But there is no softmax to make the units compete, so any number of them can fire. Geva et al. (2021)
-# call it a **key-value memory**.
+# The layer looks like attention to a fixed dictionary: the rows of $W_1$ are keys, the columns of $W_2$ are values, and
+# the token's vector is the query. But there is no softmax to make the units compete, so any number of them can fire.
+# Geva et al. (2021) call it a **key-value memory**.
 #
 # </details>
 #
 # ## 4. Alone
 #
-# The drawing has no arrow between tokens. Is `November` really alone in the layer? Send it through without its nine
+# Is `November` really alone in the layer, as drawn? Send it through without its nine
 # neighbours, and do the same with the attention of the same block:
 
 # %%
@@ -303,7 +306,7 @@ assert shift["feed-forward"] < 1e-5
 
 # %% [markdown]
 # So a block divides the work: **attention moves information between tokens, and the feed-forward layer works on what has
-# arrived, at each token alone.** The word for that is **position-wise**. What do its units look for there?
+# arrived, at each token alone.** The word for that is **position-wise**. What do the units look for?
 #
 # <details><summary>Deeper: two other ways to say it</summary>
 #
@@ -319,8 +322,8 @@ assert shift["feed-forward"] < 1e-5
 # ## 5. Does a unit know November?
 #
 # If units are detectors, what do they detect? In the encoder's first feed-forward layer we look for each month's favourite:
-# the unit that fires most strongly at this month's name compared with the eleven others. Then comes the test: of all
-# months, does this unit really fire most at its own?
+# the unit whose response to this month's name lies furthest above its mean at the eleven others. Then comes the
+# test: of all months, does this unit really fire most at its own?
 
 # %%
 dates_500 = dates.held_out_pairs(500)
@@ -374,7 +377,7 @@ print("untrained, six seeds:", ", ".join(map(str, counts)), "of 12")
 assert min(counts) >= 9
 
 # %% [markdown]
-# If only training made such units, the bright diagonal would stand on the left alone:
+# If it took training to make such units, only the left picture would have a bright diagonal:
 
 # %% jupyter={"source_hidden": true}
 figure, panels = plt.subplots(1, 2, figsize=(8, 4.4), sharey=True)
@@ -475,18 +478,19 @@ predict("05_feed_forward.months", actual="hardly any" if lost < 0.05 else "about
 # %% [markdown]
 # <details><summary>What it shows. Open after your guess</summary>
 #
-# A fifth of the layer falls silent, and with it the favourites of all months. Yet 99.8 % of the 500 dates are right,
-# as many as lesson 02 had with the whole model. With as many units drawn at random (the crosses) it is much the same.
+# A fifth of the layer falls silent, and with it the favourites of all months. Yet 99.8 % of the 500 dates are right, as
+# many as lesson 02 had with the whole model and the same dates. With as many units drawn at random (the crosses) it is
+# much the same.
 #
-# Still, the layer is needed: with all its units silent, two thirds of the dates go wrong. (As in section 1 it is not the
-# zeros: about as many go wrong when the layer says its average output instead.) Nor is any single unit needed: we have
-# silenced each of the 256 by itself, and the last line shows the worst. With 160 units silent, favourites are missed a
-# little more than random units. They are missed about as much as busy units, those that fire much at any month (the
-# plus signs: draws in which these come up more often).
+# Still, the layer is needed: with all its units silent, two thirds of the dates go wrong. (As in section 1 it is not
+# only the zeros: about as many go wrong when the layer says its average output instead.) No single unit matters much: we
+# have silenced each of the 256 by itself, and the last line of the output shows the worst case. With 160 units silent, the
+# favourites' dot lies below all five crosses. It lies near the plus signs, five draws in which *busy* units come up more
+# often: those that fire much on average over the months.
 #
 # Perhaps a month is told by a pattern over many units, and each unit takes part in many patterns. That is called a
-# **distributed representation**. What we have seen is only which units this model can spare. So do not read a hidden unit
-# as a word unless you have changed it and something happened.
+# **distributed representation**. All we have seen is that this model can spare many of its units. So do not read a
+# hidden unit as a word unless you have changed it and something happened.
 #
 # This is one small layer of one small model. In other models single units with a clear job have been reported. Of each
 # report, ask how many units were searched, and what was done to the one that was found.
@@ -498,9 +502,10 @@ predict("05_feed_forward.months", actual="hardly any" if lost < 0.05 else "about
 # XOR on one token was a severe test. In a text there are many tokens, the softmax has much to decide, and real stacks have
 # norms, which are not linear either. Can more attention make up for the missing layer?
 #
-# One attention has $4 D^2$ parameters, one feed-forward layer of inner width $4D$ has $8 D^2$. So a block, attention and
-# feed-forward (AF), weighs as much as three attentions (AAA). Both learn a table by heart: 256 questions $(a, b)$, each with
-# one of 16 answers, drawn at random. A token is one question and needs no other, so this is the feed-forward layer's home
+# Without biases, one attention has $4 D^2$ parameters (four matrices), and one feed-forward layer with
+# $d_\text{ff} = 4D$ has $8 D^2$. So a block, attention and feed-forward (AF), weighs as much as three attentions (AAA). Both
+# learn a table by heart: 256 questions $(a, b)$, with $a$ and $b$ from 0 to 15. Each has one of 16 answers, drawn at random, so
+# guessing gets one in 16 right. A token is one question and needs no other, so this is the feed-forward layer's home
 # ground.
 #
 # Here are five seeds of each (`experiments/feed_forward_table.py`). How soon do they know the table?
@@ -519,14 +524,15 @@ axes.set_title(f"Equal parameters, learning rate 0.003, {title}", fontsize=10)
 _ = axes.legend(loc="lower right")
 
 # %% [markdown]
-# **One feed-forward layer learns the table far sooner than two attentions with as many parameters.** (The attentions had not
-# finished: their lines still rise.) For work that needs no other token, attention was the slower use of parameters here.
+# **In 600 steps AF learns the table, and AAA about half of it, with as many parameters.** (The attentions had not
+# finished: their lines still rise. A third of the table takes no layer at all: see Deeper.) For work that needs no other token,
+# attention was the slower use of parameters here.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
-# ### Deeper: no layer at all, a larger learning rate, and a run of your own
+# ### Deeper: no layer at all, a larger learning rate, and a live run
 #
-# A text is four questions, with $a$ and $b$ from 0 to 15. A token's vector is the sum of three learnt ones, for its $a$, its
-# $b$ and its place. Each layer gets its input through a norm and is added to it. How far do the vectors get without any
+# A text is four questions, and $D$ is 16. A token's vector is the sum of three learnt ones, for its $a$, its $b$ and
+# its place. Each layer gets its input through a norm and is added to it. How much of the table is right without any
 # layer? And do the attentions catch up at a larger learning rate?
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
@@ -559,7 +565,7 @@ assert abs(sum(attentions) / 2 - 0.3) < 0.08
 # %% [markdown]
 # ## 7. Other folds: GELU, SiLU, and gates
 #
-# Must the fold be ReLU, which bends sharply? Most newer language models use a softer one:
+# Must the fold be ReLU, which bends sharply? Most newer language models use one of the softer two:
 #
 # * **ReLU**, $\max(0, z)$, in the Transformer of 2017 and our translator;
 # * **GELU**, $z$ times the share of the standard normal distribution (mean 0, deviation 1) that lies below $z$, in
@@ -579,13 +585,13 @@ axes.set(xlabel="z", ylabel="act(z)", title="Three folds: a large z passes almos
 _ = axes.legend()
 
 # %% [markdown]
-# They differ around 0, where GELU and SiLU dip a little below it.
+# They differ most at small $z$. Left of 0, GELU and SiLU dip a little below zero.
 #
-# **Gating** gives each unit a second detector. One says how much there is to write; the other, through SiLU, says how
-# far the gate is open; and the two are multiplied. (SiLU has no upper end, so this gate can also amplify.) This is
-# **SwiGLU**, the layer of Llama and of many models since. Shazeer (2020) found it better by trial, at equal numbers of
-# parameters, and says frankly that he has no explanation. A gated layer has three matrices instead of two, so its
-# inner width is made smaller. The exercises ask by how much.
+# **Gating** gives each unit a second detector. One says how much there is to write; the other (`w_gate` below), through
+# SiLU, says how far the gate is open; and the two are multiplied. (SiLU has no upper end, so this gate can also
+# amplify.) This is **SwiGLU**, the layer of Llama and of many models since. Shazeer (2020) found it better by trial, at
+# equal numbers of parameters, and says frankly that he has no explanation. A gated layer has three matrices instead of
+# two, so models make its inner width smaller. The exercises ask by how much.
 
 # %%
 for name, shown in (("relu", FeedForward(64, 256)), ("swiglu", FeedForward(64, 256, activation="swiglu"))):
@@ -597,7 +603,7 @@ for name, shown in (("relu", FeedForward(64, 256)), ("swiglu", FeedForward(64, 2
 # %% [markdown]
 # ## 8. What it costs
 #
-# How much of a model is this layer? Let us count one block of a language model, matrices only, as it reads $T$ tokens. A
+# How much of a block is this layer? Let us count one block of a language model, matrices only, as it reads $T$ tokens. A
 # **FLOP** is one multiplication or one addition, so a parameter that is used once costs 2.
 #
 # | part | parameters | FLOPs |
@@ -606,9 +612,9 @@ for name, shown in (("relu", FeedForward(64, 256)), ("swiglu", FeedForward(64, 2
 # | scores, and mixing the values | none | $4\,T^2 D$ |
 # | feed-forward, $d_\text{ff} = 4D$ | $8 D^2$ | $16\,T D^2$ |
 #
-# The scores are $T \cdot T$ dot products of vectors that are, all heads together, $D$ wide. Mixing costs the same again. (Every
-# pair of tokens is counted, as without a mask.) So two thirds of this block's parameters are in the part that looks nowhere.
-# How much is the famous quadratic cost of attention, the only line with $T^2$? For GPT-2 small ($D = 768$):
+# The scores are $T \cdot T$ dot products of vectors that are, all heads together, $D$ wide. Mixing costs the same
+# again. (Every pair of tokens is counted, as without a mask.) By the first column, two thirds of this block's
+# parameters are in the part that looks nowhere. How does the famous quadratic cost of attention compare with that part? For GPT-2 small ($D = 768$):
 
 # %%
 print("tokens   scores and mixing / feed-forward, in FLOPs")
@@ -617,8 +623,7 @@ for T in (128, 1024, 8192):
     print(f"{T:6}   {flops['scores and mix'] / flops['feed-forward']:.2f}")
 
 # %% [markdown]
-# Only in the last line does it cost more than the feed-forward layer. The two are equal where $4\,T^2 D = 16\,T D^2$, at
-# $T = 4D$, here 3,072 tokens.
+# Only at 8192 tokens does the quadratic part cost more than the layer. The two are equal where $4\,T^2 D = 16\,T D^2$, at $T = 4D$, here 3,072 tokens.
 #
 # **Play.** The explorer starts as GPT-2 at its full length. Each slider is a size; the bars and lines follow.
 #
@@ -649,7 +654,7 @@ assert 2 * sum(n for name, n in matrices.items() if "feed_forward" in name) == s
 # ## 9. What people get wrong
 #
 # **An activation after the last projection too.** It looks thorough, and the shape is right. But now the layer can write
-# nothing below zero. A model that is *trained* so may get along with it. Our translator was not, and here it gets a ReLU
+# nothing below zero. A model that is *trained* with it may get along. Our translator was not, and here it gets a ReLU
 # behind all four layers:
 
 # %%
@@ -671,8 +676,8 @@ for control in ("table, 300 steps", "32 sub-layers"):
 #
 # ## 10. What you have now
 #
-# What is left for a token to do alone? To combine what it holds, with two products and a fold between them. Put your function
-# into the translator, in all four places, with the parameters that it has learnt. It gets one token at a time:
+# What is left for a token to do alone? To combine what it holds, with two products and a fold between them. Here your
+# function stands in all four places of the translator, with the learnt parameters, and gets one token at a time:
 
 
 # %%
@@ -712,7 +717,7 @@ with patched((layer, "forward", yours(layer)) for layer in layers.values()):
 # ## Takeaways
 #
 # * $W_2\,\text{act}(W_1 x + b_1) + b_2$: rows of $W_1$ detect, columns of $W_2$ write, and the activation between them folds.
-#   Without such a fold, attentions without norms cannot even compute XOR on a single token.
+#   With neither a fold nor norms, attentions cannot even compute XOR on a single token.
 # * Attention moves information between tokens; the feed-forward layer works on each token alone.
 # * The best of 256 units looks like a specialist even in an untrained model. To learn whether a unit matters, change it.
 # * With $d_\text{ff} = 4D$ and no gate, two thirds of the parameters of a language model's block are here (of a block

@@ -255,7 +255,8 @@ print(f"our output and the model's differ by {difference:.4f}; the largest numbe
 assert abs(firing - 127) <= 2 and difference < 1e-5
 
 # %% [markdown]
-# Our loop writes what the layer writes. All units at once take two products of a matrix with a vector, each with a bias, and between them the **activation function**, here ReLU:
+# Our loop writes what the layer writes. All units at once take two products of a matrix with a vector, each with a
+# bias, and between them the **activation function**, here ReLU:
 #
 # $$\text{FFN}(x) = W_2\,\text{act}(W_1 x + b_1) + b_2$$
 #
@@ -483,14 +484,14 @@ predict("05_feed_forward.months", actual="hardly any" if lost < 0.05 else "about
 # much the same.
 #
 # Still, the layer is needed: with all its units silent, two thirds of the dates go wrong. (As in section 1 it is not
-# only the zeros: about as many go wrong when the layer says its average output instead.) No single unit matters much: we
-# have silenced each of the 256 by itself, and the last line of the output shows the worst case. With 160 units silent, the
-# favourites' dot lies below all five crosses. It lies near the plus signs, five draws in which *busy* units come up more
-# often: those that fire much on average over the months.
+# only the zeros: about as many go wrong when the layer says its average output instead.) No single unit matters much by
+# itself: we have silenced each of the 256 alone, and the last line of the output shows the worst case. With 160 units
+# silent, the favourites' dot lies below all five crosses. It lies near the lowest of the plus signs, five draws in which
+# *busy* units come up more often: those that fire much on average over the months.
 #
 # Perhaps a month is told by a pattern over many units, and each unit takes part in many patterns. That is called a
-# **distributed representation**. All we have seen is that this model can spare many of its units. So do not read a
-# hidden unit as a word unless you have changed it and something happened.
+# **distributed representation**. We have not shown it: we have seen that this model can spare many units of this layer.
+# So do not read a hidden unit as a word unless you have changed it and something happened.
 #
 # This is one small layer of one small model. In other models single units with a clear job have been reported. Of each
 # report, ask how many units were searched, and what was done to the one that was found.
@@ -503,10 +504,10 @@ predict("05_feed_forward.months", actual="hardly any" if lost < 0.05 else "about
 # norms, which are not linear either. Can more attention make up for the missing layer?
 #
 # Without biases, one attention has $4 D^2$ parameters (four matrices), and one feed-forward layer with
-# $d_\text{ff} = 4D$ has $8 D^2$. So a block, attention and feed-forward (AF), weighs as much as three attentions (AAA). Both
-# learn a table by heart: 256 questions $(a, b)$, with $a$ and $b$ from 0 to 15. Each has one of 16 answers, drawn at random, so
-# guessing gets one in 16 right. A token is one question and needs no other, so this is the feed-forward layer's home
-# ground.
+# $d_\text{ff} = 4D$ has $8 D^2$. So a block, attention and feed-forward (AF), weighs as much as three attentions
+# (AAA). Both are to learn a table by heart: 256 questions $(a, b)$, with $a$ and $b$ from 0 to 15. Each has one of
+# 16 answers, drawn at random, so guessing gets one in 16 right. A token is one question and needs no other, so this
+# is the feed-forward layer's home ground.
 #
 # Here are five seeds of each (`experiments/feed_forward_table.py`). How soon do they know the table?
 
@@ -524,9 +525,9 @@ axes.set_title(f"Equal parameters, learning rate 0.003, {title}", fontsize=10)
 _ = axes.legend(loc="lower right")
 
 # %% [markdown]
-# **In 600 steps AF learns the table, and AAA about half of it, with as many parameters.** (The attentions had not
-# finished: their lines still rise. A third of the table takes no layer at all: see Deeper.) For work that needs no other token,
-# attention was the slower use of parameters here.
+# **At this learning rate, AF learns the table in 600 steps, and AAA about half of it, with as many parameters.** (The
+# attentions had not finished: their lines still rise. A third of the table takes no layer at all, and at a larger rate the
+# attentions get further: see Deeper.) For this work, which needs no other token, attention was the slower use of parameters.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: no layer at all, a larger learning rate, and a live run
@@ -585,13 +586,14 @@ axes.set(xlabel="z", ylabel="act(z)", title="Three folds: a large z passes almos
 _ = axes.legend()
 
 # %% [markdown]
-# They differ most at small $z$. Left of 0, GELU and SiLU dip a little below zero.
+# At 0 all three agree. ReLU and the softer two differ most about 1 to either side of it. Left of 0, GELU and SiLU dip a
+# little below zero.
 #
 # **Gating** gives each unit a second detector. One says how much there is to write; the other (`w_gate` below), through
 # SiLU, says how far the gate is open; and the two are multiplied. (SiLU has no upper end, so this gate can also
 # amplify.) This is **SwiGLU**, the layer of Llama and of many models since. Shazeer (2020) found it better by trial, at
 # equal numbers of parameters, and says frankly that he has no explanation. A gated layer has three matrices instead of
-# two, so models make its inner width smaller. The exercises ask by how much.
+# two, so its inner width is often made smaller. The exercises ask by how much.
 
 # %%
 for name, shown in (("relu", FeedForward(64, 256)), ("swiglu", FeedForward(64, 256, activation="swiglu"))):
@@ -613,8 +615,9 @@ for name, shown in (("relu", FeedForward(64, 256)), ("swiglu", FeedForward(64, 2
 # | feed-forward, $d_\text{ff} = 4D$ | $8 D^2$ | $16\,T D^2$ |
 #
 # The scores are $T \cdot T$ dot products of vectors that are, all heads together, $D$ wide. Mixing costs the same
-# again. (Every pair of tokens is counted, as without a mask.) By the first column, two thirds of this block's
-# parameters are in the part that looks nowhere. How does the famous quadratic cost of attention compare with that part? For GPT-2 small ($D = 768$):
+# again. (Every pair of tokens is counted, as without a mask.) By the column of parameters, two thirds of this
+# block's parameters are in the part that looks nowhere. How does the famous quadratic cost of attention compare
+# with that part? For GPT-2 small ($D = 768$):
 
 # %%
 print("tokens   scores and mixing / feed-forward, in FLOPs")
@@ -623,7 +626,8 @@ for T in (128, 1024, 8192):
     print(f"{T:6}   {flops['scores and mix'] / flops['feed-forward']:.2f}")
 
 # %% [markdown]
-# Only at 8192 tokens does the quadratic part cost more than the layer. The two are equal where $4\,T^2 D = 16\,T D^2$, at $T = 4D$, here 3,072 tokens.
+# Of these lengths, only at 8,192 tokens does the quadratic part cost more than the layer. The two are equal where
+# $4\,T^2 D = 16\,T D^2$, at $T = 4D$, here 3,072 tokens.
 #
 # **Play.** The explorer starts as GPT-2 at its full length. Each slider is a size; the bars and lines follow.
 #

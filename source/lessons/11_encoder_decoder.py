@@ -10,15 +10,15 @@
 # To say 97 in German you say *seven and ninety*: `siebenundneunzig`. So a translator that has just read *ninety-seven
 # thousand, eight hundred and two* must begin with *seven*, and then go back for *ninety*. How does it know where to look?
 #
-# You know every part of this drawing. In this lesson you train it in a few seconds, watch it find out where to look, and
-# then doubt what you see. You will be able to
+# You know every part of this drawing. Here you train it, watch it find out where to look, and then doubt what you
+# see. You will be able to
 #
 # * say what passes between the two halves of a translator, and what it costs to make that smaller;
 # * set up the training for any pair of languages, and tell two ways of running the model apart;
 # * test whether an attention map tells you what belongs to what.
 #
-# About 55 minutes. You need cross-attention ([lesson 02](02_attention.ipynb)), the causal mask
-# ([lesson 03](03_masks.ipynb)), and the translator that you wrote in [lesson 09](09_block.ipynb).
+# About 50 minutes. You need cross-attention ([lesson 02](02_attention.ipynb)), the causal mask
+# ([lesson 03](03_masks.ipynb)) and your translator of [lesson 09](09_block.ipynb).
 
 # %%
 import random
@@ -43,9 +43,9 @@ from transformer_lab.viz import AlignmentExplorer, plots
 # %% [markdown]
 # ## 1. Word for word
 #
-# Today's two languages are English and German, and all they can say is numbers from 0 to 999,999. There are 10,000 pairs to
-# learn from, and others for testing. German writes such a number as a single word; we cut it into the pieces it is made of.
-# Since a program makes the pairs, we know which word each piece translates:
+# Today's two languages are English and German, and all they can say is numbers from 0 to 999,999. There are 10,000
+# pairs to learn from; others are held out for testing. German writes such a number as a single word; we cut it into
+# its pieces. A program makes the pairs, so we know which word each piece translates:
 
 # %%
 plots.use_style()
@@ -59,8 +59,8 @@ for piece, place in zip(TOKEN.findall(example.target), example.alignment, strict
     print(f"    {piece:8} {TOKEN.findall(example.source)[place]}")
 
 # %% [markdown]
-# Nearly everyone's first idea is a dictionary: replace each word by its translation. Let us give it the best possible start:
-# for each English word the German piece that most often belongs to it, and nothing for the words to which none belongs.
+# Nearly everyone's first idea is a dictionary: replace each word by its translation. Ours has for each English word
+# the German piece that most often belongs to it, and drops the words to which none belongs. How far does it get?
 
 # %%
 counts = defaultdict(Counter)
@@ -85,20 +85,21 @@ print(f"entirely right: {right} of 300 numbers")
 print(f"all words right, in any order: {words}")
 
 # %% [markdown]
-# The dictionary finds nearly all the words. What it gets wrong is their order.
+# It finds nearly all the words, but often in the wrong order. In the drawing, look for the arrows that cross:
 #
 # ![The seven German pieces above the nine English tokens, joined by arrows. Sieben, und and neunzig come from seven, the hyphen
 # and ninety: their three arrows cross. The other arrows run side by side, and the English comma and "and" have none.](figures/11_encoder_decoder_places.svg)
 #
-# So read the *whole* sentence first, and only then write. That is the idea of **sequence to sequence** learning (2014): one
-# network, the **encoder**, reads; another, the **decoder**, writes one word at a time, from whatever the encoder hands over.
+# So read the *whole* sentence first, and only then write: that is **sequence to sequence** learning (2014). One
+# network, the **encoder**, reads; another, the **decoder**, writes one word at a time, from whatever the encoder
+# hands over.
 #
 # ## 2. All in one vector
 #
-# What does the encoder hand over? In the first of these models it was *one vector*. Those models read with a
-# recurrent network, a loop that carries a single vector from word to word. The vector that came out after the last
-# word was all that the decoder ever saw of the source. Our model can imitate that: it hands over the mean of the
-# encoder's vectors (left) instead of all of them (right). Everything else stays as it is.
+# What does the encoder hand over? In the first of these models it was *one vector*. They read with a recurrent
+# network, a loop that carries a single vector from word to word, and its last vector was all that the decoder ever
+# saw of the source. Our model can imitate that. It hands over the mean of the encoder's vectors (left) instead of all
+# of them (right). Everything else stays as it is:
 #
 # ![Two panels with the translator's own vectors for "November 22, 2026". Left: the eight vectors are drawn together into one,
 # their mean, and one thick arrow leads from it to the decoder. Right: eight arrows lead from the eight vectors to the
@@ -154,15 +155,13 @@ predict("11_encoder_decoder.one_vector", actual=reached)
 #
 # </details>
 #
-# So one vector can carry a date, but our models took long to learn how. A list of twelve symbols was too much for one
-# vector in our 1500 steps. (Cho et al. saw in 2014 how translations through one vector went bad as sentences grew
-# longer.)
+# So one vector can carry a date, but our models took long to learn how. A list of twelve symbols was too much for it
+# in our 1500 steps. What else could the encoder hand over?
 #
 # ## 3. The memory
 #
-# The way out was found in 2014 too (Bahdanau et al.): hand over *all* the vectors, and let the decoder choose among them
-# afresh for each word it writes. What is handed over is called the **memory**. It has one vector for each source token, so it
-# grows with the sentence:
+# *All* its vectors, and let the decoder choose among them afresh for each word it writes (Bahdanau et al., 2014). What
+# is handed over is called the **memory**. It has one vector for each source token, so it grows with the sentence:
 
 # %%
 for text in ("seventy-two", example.source):
@@ -171,20 +170,19 @@ for text in ("seventy-two", example.source):
         print(f"{source.shape[1]} tokens: memory {tuple(model.encode(source).shape)}")
 
 # %% [markdown]
-# Choosing is the job of cross-attention. The decoder's vectors make the queries; the memory makes the keys and the values.
-# The table of weights has a row for each German piece, one more for the end, and a column for each English token, so it need
-# not be square. (With a memory of one vector there would be nothing to choose: softmax over one score is 1, whatever the
-# query.)
+# Choosing is the job of cross-attention. The decoder's vectors make the queries; the memory makes the keys and the
+# values. The table of weights has a row for each German piece, one more for the end, and a column for each English
+# token.
 #
-# The encoder runs once for each sentence. The decoder runs once for each piece it writes, and reads the same memory each
-# time. What has been written never changes the memory. (In training the gradient does flow back through it: that is how the
-# encoder learns what to hand over.)
+# The encoder runs once for each sentence. The decoder runs once for each piece it writes, and reads the same memory
+# each time: what has been written never changes it. So it *can* look at *seven* first and at *ninety* later. How does
+# it learn to?
 #
 # ## 4. What it learns from
 #
-# How does a pair become something to learn from? When the decoder has read only the sign for the beginning, it should write
-# `sieben`; when it has read `sieben`, it should write `und`; and so on. So we give it the right translation, shifted by one
-# place: what it reads begins with `[BOS]`, and what it should write ends with `[EOS]`.
+# When the decoder has read only the sign for the beginning, `[BOS]`, it should write `sieben`; when it has read
+# `sieben`, it should write `und`; and so on, up to the end, `[EOS]`. So what it should write is what it reads,
+# shifted by one place (upper half):
 #
 # ![The pieces sieben, und, neunzig, tausend. Above, shifted: the row that reads BOS writes sieben, the row that reads sieben writes und,
 # and so on, up to EOS. Below, not shifted: each row writes the very token it reads.](figures/11_encoder_decoder_shift.svg)
@@ -196,12 +194,12 @@ for read, write in zip(reads, writes, strict=True):
     print(f"reads {read.strip():9} writes {write.strip()}")
 
 # %% [markdown]
-# The causal mask keeps each row from seeing the tokens that come later, so all eight rows can be trained in one pass. This is
-# **teacher forcing**, as in [lesson 03](03_masks.ipynb): even where the model would have written something else, the next row
+# The causal mask keeps each row from seeing the tokens that come later, so all eight rows can be trained in one pass.
+# This is **teacher forcing**, as in [lesson 03](03_masks.ipynb): whatever the model would have written, the next row
 # reads the right token.
 #
-# Now we train, for 400 steps of 64 pairs. Every 50 steps we look at what the model writes for three numbers that it is not
-# trained on. The last one is the odd one out: up to a million, only one number in a thousand is that small.
+# Now we train for 400 steps. Every 50 steps we look at what the model writes for three numbers that it is not trained
+# on. The last of them is the odd one out, for it is below one thousand.
 
 # %%
 task.held_out = held_out
@@ -233,8 +231,7 @@ for text, column in zip(watched, zip(*diary.values(), strict=True), strict=True)
 
 # %% [markdown]
 # At step 0 it mixes the two languages, for they share one vocabulary. Then it learns what German numbers look like,
-# and later which number is meant. It does not always get there: in our run two of the three are still wrong at the
-# end, and 72 has become 72,072.
+# and later which number is meant, though not always: in our run 72 has become 72,072.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: why does 72 become 72,072?
@@ -261,8 +258,8 @@ assert many > 0.8
 # ## 5. Two ways to run it
 #
 # While it learns, the decoder reads the right translation. When it is used, nobody has that, and it reads what it has
-# written itself. This is called **free running**. We kept a copy of the model every 50 steps, so let us take the half-trained
-# one of step 150:
+# written itself: **free running**. Does the difference matter? We kept a copy of the model
+# every 50 steps, and take the half-trained one of step 150:
 
 
 # %%
@@ -321,10 +318,18 @@ predict("11_encoder_decoder.free_running", actual=more)
 # </details>
 #
 # So the share of right *pieces* under teacher forcing can flatter a model; the share of whole texts is the same both
-# ways. And what does a mistake lead to? We give the trained model its first piece, once the right one and three times a
-# wrong one, and let it go on:
+# ways.
+#
+# A decoder cannot take a word back. It reads its mistake as it reads anything else, though in training it has never
+# read one. This difference between training and use is called **exposure bias**. How much it hurts has to be
+# measured.
 
-# %% tags=["nbval-ignore-output"]
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: what does one wrong piece lead to?
+#
+# We give the trained model its first piece, once the right one and three times a wrong one, and let it go on:
+
+# %% tags=["deeper", "nbval-ignore-output"]
 # output differs from machine to machine: it is a model's own text
 source, _ = tokenizer.batch([example.source])
 for first in ("sieben", "drei", " hundert", "neunzig"):  # "hundert" never comes first, so its token has a space
@@ -333,17 +338,16 @@ for first in ("sieben", "drei", " hundert", "neunzig"):  # "hundert" never comes
     ids = generate(model, start, 12, source=source, stop=tokenizer.eos_id)
     print(f"{first.strip():8} ->", tokenizer.decode(ids[0].tolist()).strip())
 
+# %% [markdown] tags=["deeper"]
+# In our run `drei` harmed nothing that came after it, after `hundert` only *und neunzig* was lost, and `neunzig` led
+# it astray.
+
 # %% [markdown]
-# A decoder cannot take a word back. It reads its mistake as it reads anything else, though in training it has never read one.
-# This difference between training and use is called **exposure bias**. How much it hurts has to be measured: in our run
-# `drei` harmed nothing that came after it, after `hundert` only *und neunzig* was lost, and `neunzig` led it astray. (Lesson
-# 12 keeps several beginnings alive at once.)
-#
 # ## 6. The alignment appears
 #
-# Where does the decoder look when it writes a piece? Its cross-attention has a single head, and each of the copies
-# that we kept can show that head's weights for our example. Each row is a piece about to be written, each column an
-# English token. The word that the piece translates is framed. Move the slider over the steps.
+# Where does the decoder look when it writes a piece? The explorer shows the weights of the cross-attention's only
+# head for our example. Each row is a piece about to be written, each column an English token. The word that the piece
+# translates is framed. Move the slider over the steps.
 #
 # 1. Which rows have found the word that they translate by step 50, with most of their weight?
 # 2. Follow the row of `tausend` from step 50 to the end. Does it come nearer to the word that it translates?
@@ -405,9 +409,9 @@ _ = figure.colorbar(image, ax=axes, label="weight")
 # %% [markdown]
 # ### How many rows find their word?
 #
-# Nobody gave the model these alignments. It was only ever told which piece comes next. But we have them (known answers like
-# these are called *gold*), so we can count: in how many rows does the token that the piece translates get the largest weight?
-# This share is the **alignment accuracy**.
+# Nobody gave the model these alignments: it was only told which piece comes next. But we have them (known answers
+# like these are called *gold*), so we can count. In what share of the rows does the token that the piece translates
+# get the largest weight? This is the **alignment accuracy**. Does it grow together with the numbers translated right?
 
 # %%
 by_chance = alignment_accuracy(at_step(0), tokenizer, held_out)
@@ -425,14 +429,14 @@ ax.set(
 _ = ax.legend()
 
 # %% [markdown]
-# The model finds most of the words by itself. In our run the curve then stops at about three rows in four, while the
-# translations go on getting better.
+# The model finds most of the words by itself. But in our run the curve stops at about three rows in four, while the
+# translations go on getting better. What of the rows that look elsewhere?
 #
 # ## 7. Is attention alignment?
 #
-# "The model has learnt which word belongs to which": such captions stand under many pictures like ours. One model cannot
-# tell us whether they are right, so `experiments/alignment.py` trained five. Each dot is a model, and a model has the
-# same place in each column:
+# "The model has learnt which word belongs to which": such captions stand under many pictures like ours. To see how
+# far they hold, `experiments/alignment.py` trained five models. Each dot is a model, with the same place in each
+# column. See how far the dots of one word lie apart:
 
 # %% jupyter={"source_hidden": true}
 aligned = recorded("alignment")["result"]["models"]
@@ -451,16 +455,19 @@ print("numbers translated right:", *(f"{run['exact match']:.0%}" for run in alig
 
 # %% [markdown]
 # All five find digits and tens more often than not. With the other words it depends on the seed: two models nearly
-# always look at the gold token of `und`, three hardly ever, and only one mostly finds *thousand*. (For such words
-# *gold* is partly a convention. That `und` translates the hyphen is what our generator says.)
+# always look at the gold token of `und`, three hardly ever. (That it is the hyphen is partly a convention of ours.)
 #
-# And yet all five translate equally well. Does it matter at all, then, where a row looks? As in lesson 02, a weight shows
-# where it looks, and only a change tells whether that matters.
+# And yet all five translate equally well. Does it matter, then, where a row looks? As in lesson 02, only a change can
+# tell.
 #
-# So **hide** one English token from the row that writes a piece, and let the other weights share what it had. We hide
-# the **gold** token, which the piece translates; or the row's **favourite**, the token with its largest weight; or,
-# as a control, **another** token, drawn from the rest. We do this in one row of each number, drawn at random. How
-# many digits and tens are still written right?
+# So **hide** one English token from a row, and let the other weights share what it had. We do this in one random row
+# of each number, with three tokens in turn:
+#
+# * the **gold** token, which the piece translates;
+# * the row's **favourite**, the token with its largest weight: this is where the row *looks*;
+# * as a control, **another** token, drawn from the rest.
+#
+# How many digits and tens are still written right? The upper half of the table has the rows that look at gold.
 
 # %% jupyter={"source_hidden": true}
 table = [("hidden:", "nothing", "gold", "favourite", "another", "(rows)"), ("---",) * 6]
@@ -475,24 +482,23 @@ Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 # %% [markdown]
 # ### Hide, or exchange
 #
-# In the upper half of the table the favourite is the gold token. Hide it, and most digits and tens come out wrong: here the
-# picture tells the truth. In the lower half the favourite is another token. Hide *that*, and about a quarter of the
-# digits and a third of the tens are lost. Hide the gold token there, and nothing changes. So its vector does not matter?
+# Where a row looks at gold, hide it, and most digits and tens come out wrong: here the picture tells the truth. In
+# the lower half the favourite is another token. Hide *that*, and some of the words are lost. Hide the gold token
+# there, and nothing changes. So its vector does not matter?
 #
-# The gold token had a small weight to begin with, so hiding it took little away. Another test puts something in
-# instead: **exchange** its vector (right).
+# Hiding a token of small weight takes little away. Another test puts something in instead: **exchange** its vector
+# (right).
 #
 # ![Two panels, each with the decoder above the vectors of ninety, hyphen, seven, thousand. Left, hide it: the vector of ninety is
 # crossed out, the others still reach the decoder. Right, exchange it: the vector of forty, from a second memory of forty, hyphen,
 # seven, thousand, stands in the place of that of ninety; neunzig or vierzig?](figures/11_encoder_decoder_tests.svg)
 #
-# Let the encoder also read the number with another word in the gold place, *forty* instead of *ninety*. That gives a second
-# memory. Take one vector from it, put it in the same place of the first memory, and leave everything else as it was. If
-# the row now writes the *other* word, this one vector is enough to turn it.
+# Let the encoder also read the number with another word in the gold place, *forty* instead of *ninety*. That gives a
+# second memory. Put one vector from it in the same place of the first memory. If the row now writes the *other* word,
+# this one vector is enough to turn it.
 #
-# Now we test every row that writes a digit or a ten, provided that the model gets it right and would write another
-# word from the whole second memory. Where a row looks at gold, the exchange agrees with hiding (five models
-# together):
+# We test every row that writes a digit or a ten, if the model gets it right and would write another word from the
+# whole second memory. First the rows that look at gold, of five models:
 
 # %% jupyter={"source_hidden": true}
 print("The other word comes out, if this vector is exchanged:")
@@ -512,9 +518,9 @@ print(f"    their weight on gold: {tens['weight of gold']:.0%}")
 print(f"    still right, if gold is hidden: {tens['still right']['gold hidden']:.0%}")
 
 # %% [markdown]
-# What of the rows that look elsewhere? A hundred of them write a ten in model 0. They give the gold token 5 % of their
-# weight, and with the gold token hidden every one of them is still right. Now we exchange its vector. In how many of the
-# hundred does the other word come out?
+# Where a row looks at gold, the exchange agrees with hiding. What of the rows that look elsewhere? A hundred of them
+# write a ten in model 0. They give the gold token 5 % of their weight, and with the gold token hidden every one of
+# them is still right. Now we exchange its vector. In how many of the hundred does the other word come out?
 
 # %%
 predict("11_encoder_decoder.elsewhere")
@@ -546,7 +552,13 @@ predict(
 #
 # </details>
 
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: is it so in all five models?
+#
+# Each line of the figure is a group of rows that look elsewhere: one model's digits, or its tens. (The top one is the
+# hundred rows of model 0.) The further right a dot stands, the more often that vector turns the word.
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 groups = [(f"model {model}, {kind} ({found['elsewhere']['rows']} rows)", found["elsewhere"])
           for model, run in enumerate(aligned) for kind, found in run["exchanged"].items()
           if found["elsewhere"]["rows"] >= 50]  # fmt: skip
@@ -563,7 +575,7 @@ ax.set_title(
 ax.hlines([place + 0.5 for place in range(len(groups) - 1)], -4, 104, color="lightgrey", linewidth=0.7)
 _ = ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3, fontsize=8)
 
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 still = [found["still right"]["gold hidden"] for _, found in groups]
 print(f"With the gold token hidden, still right in each group: {min(still):.0%} or more")
 # Checks what is said below
@@ -573,11 +585,8 @@ assert len(groups) == 9 and groups[-1][1] is tens and max(another) < 0.01
 assert min(gold[5:]) > 0.59 and max(favourite[5:]) < 0.05  # the upper four
 assert max(gold[:3]) < 0.25 and min(favourite[:3]) > 0.75  # the lower three
 
-# %% [markdown]
-# <details><summary>Is it so in all five models? Open after your guess</summary>
-#
-# No. Each line of the figure is a group: one model's digits, or its tens. (The top one is the hundred rows of model 0.)
-# Hiding the gold token changes next to nothing in any of them. Exchanging tells them apart:
+# %% [markdown] tags=["deeper"]
+# It is not. Hiding the gold token changes next to nothing in any group. Exchanging tells them apart:
 #
 # * **Grey, the control:** exchange a vector that is neither the gold token's nor the favourite's, and nothing happens.
 # * **Upper four lines: the gold token's own vector turns the word** in most rows, the favourite's in hardly any.
@@ -585,15 +594,14 @@ assert max(gold[:3]) < 0.25 and min(favourite[:3]) > 0.75  # the lower three
 #   word that both numbers have in the same place. So the encoder's self-attention must have carried the digit, or the
 #   ten, into its vector.
 # * **The two lines between:** in some rows the one turns it, in some the other.
-#
-# </details>
-#
+
+# %% [markdown]
 # ### The weekday that is read from a comma
 #
-# And the dates of Part I? Five models of the same size translate those (`experiments/date_alignment.py`). Which token has
-# the largest weight when the weekday is written: its name, the comma after it, or another one? And whose vector turns the
-# word? A second memory, of the same date with the *next* weekday, lends the vector of the name, or of the comma, or all
-# the other vectors. The last three columns say how often the next weekday comes out.
+# And the dates of Part I? Five models of the same size translate those (`experiments/date_alignment.py`). Where does
+# each look when it writes the weekday: at its name, at the comma after it, or at another token? For the last three
+# columns the vector of the name, that of the comma, or all the others are taken from a memory of the same date with
+# the *next* weekday. How often does that weekday come out? Compare models 0 and 4:
 
 # %% jupyter={"source_hidden": true}
 of_dates = recorded("date_alignment")["result"]["models"]
@@ -609,16 +617,16 @@ for number, run in enumerate(of_dates):
 Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 
 # %% [markdown]
-# All five write every weekday right. But look at model 0. It **never looks at the name of the weekday**: in every date
-# that has one, it looks at the *comma after it*. The exchange agrees. With another vector in the comma's place the next
-# weekday comes out every time, and with another one in the name's place it never does. So here the token is a comma, and
-# its vector holds the weekday. In model 4 it is just the other way round: the name decides, and the comma does not matter.
+# All five write every weekday right. But model 0 **never looks at the name of the weekday**: in every date that has
+# one, it looks at the *comma after it*. The exchange agrees: exchange the comma's vector, and the next weekday comes
+# out every time; exchange the name's, and it never does. The token is a comma, and its vector holds the weekday. In
+# model 4 it is the other way round.
 #
 # **So attention need not be alignment.** In the five number models, five in six of the rows that we tested look at
 # the word that they translate, and in nearly all of those its vector turns the word. In the other sixth the picture may
-# mislead: what a column is *called* and what its vector *holds* are two things, and a weight that is small for this
-# vector may be large for another one in the same place. Nor is hiding a safe test, for a piece may come out right
-# without the token that you hid.
+# mislead. What a column is *called* and what its vector *holds* are two things, and a weight that is small for this
+# vector may be large for another in the same place. Nor is hiding a safe test: a piece may come out right without the
+# hidden token.
 #
 # ## 8. What people get wrong: no shift
 #
@@ -693,8 +701,8 @@ print(f"≈ {share:.0%} of the held-out numbers are right")
 assert share > 0.9
 
 # %% [markdown]
-# The shift of section 4 is made in `tasks/translation.py`, and the loop is `training/loop.py` (lesson 13 opens it).
-# Your translator is a few seconds old. Ask it for numbers that nobody says:
+# The shift of section 4 is made in `tasks/translation.py`, the loop is `training/loop.py` (lesson 13 opens it). Your
+# translator is a few seconds old. Ask it for numbers that nobody says:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from machine to machine: it is a model's own text
@@ -702,9 +710,12 @@ for text in ("ninety-eleven", "seven and ninety", "ninety hundred and two", "one
     print(f"{text:24}", translate(model, tokenizer, [text], max_new_tokens=12)[0])
 
 # %% [markdown]
-# Another language is one word away: `make_task("numbers", target="fr")`, where 97 is *quatre-vingt-dix-sept*, four times
-# twenty and seventeen; or `make_task("dates", target="de")`; or, with a file of your own, one pair a line,
-# `make_task("pairs.tsv")`.
+# <details><summary>Deeper: another language</summary>
+#
+# It is one word away: `make_task("numbers", target="fr")`, where 97 is *quatre-vingt-dix-sept*; or
+# `make_task("dates", target="de")`; or, with a file of your own, one pair a line, `make_task("pairs.tsv")`.
+#
+# </details>
 #
 # ## 10. Check yourself
 #
@@ -737,11 +748,11 @@ for text in ("ninety-eleven", "seven and ninety", "ninety hundred and two", "one
 #
 # ## Takeaways
 #
-# * The encoder reads once and hands over a memory: one vector for each source token. The decoder writes piece by piece, and
-#   chooses from the memory afresh for each.
+# * The encoder reads once and hands over a memory, one vector for each source token. The decoder chooses from it
+#   afresh for each piece it writes.
 # * Through one vector (here the mean) our models learnt dates slowly, and long lists hardly at all.
-# * Training is a shift: read the translation from `[BOS]` on, write it up to `[EOS]`. Whole texts come out right equally
-#   often with teacher forcing and without. The ways part at the first mistake.
+# * Training is a shift: read the translation from `[BOS]` on, write it up to `[EOS]`. Teacher forcing and free
+#   running part at the first mistake.
 # * Alignment appears without being taught, here for most digits and tens. But attention need not be alignment: where a
 #   row looks elsewhere, its weights do not tell whose vector turns the word, and neither does hiding a token. Exchange the
 #   vector.

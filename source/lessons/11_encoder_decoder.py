@@ -85,7 +85,7 @@ print(f"entirely right: {right} of 300 numbers")
 print(f"all words right, in any order: {words}")
 
 # %% [markdown]
-# It finds nearly all the words, but often in the wrong order. In the drawing, look for the arrows that cross:
+# It finds nearly all the words, but mostly in the wrong order. In the drawing, look for the arrows that cross:
 #
 # ![The seven German pieces above the nine English tokens, joined by arrows. Sieben, und and neunzig come from seven, the hyphen
 # and ninety: their three arrows cross. The other arrows run side by side, and the English comma and "and" have none.](figures/11_encoder_decoder_places.svg)
@@ -96,10 +96,10 @@ print(f"all words right, in any order: {words}")
 #
 # ## 2. All in one vector
 #
-# What does the encoder hand over? In the first of these models it was *one vector*. They read with a recurrent
-# network, a loop that carries a single vector from word to word, and its last vector was all that the decoder ever
-# saw of the source. Our model can imitate that. It hands over the mean of the encoder's vectors (left) instead of all
-# of them (right). Everything else stays as it is:
+# What does the encoder hand over? In the first of these models it was *one vector*. Those models read with a
+# recurrent network, a loop that carries a single vector from word to word. The vector after the last word was all
+# that the decoder ever saw of the source. Ours, too, can hand over one vector: the mean of the encoder's vectors
+# (left) instead of all of them (right). Everything else stays as it is:
 #
 # ![Two panels with the translator's own vectors for "November 22, 2026". Left: the eight vectors are drawn together into one,
 # their mean, and one thick arrow leads from it to the decoder. Right: eight arrows lead from the eight vectors to the
@@ -155,13 +155,14 @@ predict("11_encoder_decoder.one_vector", actual=reached)
 #
 # </details>
 #
-# So one vector can carry a date, but our models took long to learn how. A list of twelve symbols was too much for it
-# in our 1500 steps. What else could the encoder hand over?
+# So one vector can carry a date, but our models took long to learn how. A list of twelve symbols was too much for one
+# vector in our 1500 steps. What else could the encoder hand over?
 #
 # ## 3. The memory
 #
-# *All* its vectors, and let the decoder choose among them afresh for each word it writes (Bahdanau et al., 2014). What
-# is handed over is called the **memory**. It has one vector for each source token, so it grows with the sentence:
+# Bahdanau et al. (2014) handed over *all* the vectors. The decoder chooses among them afresh for each word it writes.
+# What is handed over is called the **memory**. It has one vector for each source token, so it grows with the
+# sentence:
 
 # %%
 for text in ("seventy-two", example.source):
@@ -175,14 +176,14 @@ for text in ("seventy-two", example.source):
 # token.
 #
 # The encoder runs once for each sentence. The decoder runs once for each piece it writes, and reads the same memory
-# each time: what has been written never changes it. So it *can* look at *seven* first and at *ninety* later. How does
-# it learn to?
+# each time: what has been written changes the query, never the memory. So the decoder *can* look at *seven* first
+# and at *ninety* later. How is it trained?
 #
 # ## 4. What it learns from
 #
 # When the decoder has read only the sign for the beginning, `[BOS]`, it should write `sieben`; when it has read
-# `sieben`, it should write `und`; and so on, up to the end, `[EOS]`. So what it should write is what it reads,
-# shifted by one place (upper half):
+# `sieben`, it should write `und`; and so on, up to the end, `[EOS]`. So we give it the right translation, shifted
+# by one place: each row should write what the next row reads (upper half):
 #
 # ![The pieces sieben, und, neunzig, tausend. Above, shifted: the row that reads BOS writes sieben, the row that reads sieben writes und,
 # and so on, up to EOS. Below, not shifted: each row writes the very token it reads.](figures/11_encoder_decoder_shift.svg)
@@ -199,7 +200,7 @@ for read, write in zip(reads, writes, strict=True):
 # reads the right token.
 #
 # Now we train for 400 steps. Every 50 steps we look at what the model writes for three numbers that it is not trained
-# on. The last of them is the odd one out, for it is below one thousand.
+# on. The last of them is the odd one out: few numbers up to a million are that small.
 
 # %%
 task.held_out = held_out
@@ -231,7 +232,8 @@ for text, column in zip(watched, zip(*diary.values(), strict=True), strict=True)
 
 # %% [markdown]
 # At step 0 it mixes the two languages, for they share one vocabulary. Then it learns what German numbers look like,
-# and later which number is meant, though not always: in our run 72 has become 72,072.
+# and later which number is meant, though not always: in our run two of the three end wrong, and 72 has
+# become 72,072.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: why does 72 become 72,072?
@@ -258,8 +260,8 @@ assert many > 0.8
 # ## 5. Two ways to run it
 #
 # While it learns, the decoder reads the right translation. When it is used, nobody has that, and it reads what it has
-# written itself: **free running**. Does the difference matter? We kept a copy of the model
-# every 50 steps, and take the half-trained one of step 150:
+# written itself: **free running**. Does the difference matter? We kept a copy of the model every 50 steps, and take
+# the half-trained one of step 150:
 
 
 # %%
@@ -321,8 +323,8 @@ predict("11_encoder_decoder.free_running", actual=more)
 # ways.
 #
 # A decoder cannot take a word back. It reads its mistake as it reads anything else, though in training it has never
-# read one. This difference between training and use is called **exposure bias**. How much it hurts has to be
-# measured.
+# read one. This difference between training and use is called **exposure bias**. How much does it
+# hurt? The Deeper below tries three wrong pieces.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: what does one wrong piece lead to?
@@ -339,15 +341,14 @@ for first in ("sieben", "drei", " hundert", "neunzig"):  # "hundert" never comes
     print(f"{first.strip():8} ->", tokenizer.decode(ids[0].tolist()).strip())
 
 # %% [markdown] tags=["deeper"]
-# In our run `drei` harmed nothing that came after it, after `hundert` only *und neunzig* was lost, and `neunzig` led
-# it astray.
+# In our run `drei` harmed no later piece, `hundert` cost only *und neunzig*, and `neunzig` led the decoder astray.
 
 # %% [markdown]
 # ## 6. The alignment appears
 #
 # Where does the decoder look when it writes a piece? The explorer shows the weights of the cross-attention's only
 # head for our example. Each row is a piece about to be written, each column an English token. The word that the piece
-# translates is framed. Move the slider over the steps.
+# translates is framed. Move the slider over the training steps.
 #
 # 1. Which rows have found the word that they translate by step 50, with most of their weight?
 # 2. Follow the row of `tausend` from step 50 to the end. Does it come nearer to the word that it translates?
@@ -429,14 +430,14 @@ ax.set(
 _ = ax.legend()
 
 # %% [markdown]
-# The model finds most of the words by itself. But in our run the curve stops at about three rows in four, while the
-# translations go on getting better. What of the rows that look elsewhere?
+# The model finds most of the words by itself. But in our run its alignment accuracy stays at about three rows in
+# four, while the translations go on getting better. What of the rows that look elsewhere?
 #
 # ## 7. Is attention alignment?
 #
 # "The model has learnt which word belongs to which": such captions stand under many pictures like ours. To see how
-# far they hold, `experiments/alignment.py` trained five models. Each dot is a model, with the same place in each
-# column. See how far the dots of one word lie apart:
+# far they hold, `experiments/alignment.py` trained five models. Each dot is a model; their order is
+# the same in each column. See how far a column's dots lie apart:
 
 # %% jupyter={"source_hidden": true}
 aligned = recorded("alignment")["result"]["models"]
@@ -455,13 +456,14 @@ print("numbers translated right:", *(f"{run['exact match']:.0%}" for run in alig
 
 # %% [markdown]
 # All five find digits and tens more often than not. With the other words it depends on the seed: two models nearly
-# always look at the gold token of `und`, three hardly ever. (That it is the hyphen is partly a convention of ours.)
+# always look at the gold token of `und`, three hardly ever. (That `und` translates the hyphen is partly a
+# convention of ours.)
 #
-# And yet all five translate equally well. Does it matter, then, where a row looks? As in lesson 02, only a change can
-# tell.
+# And yet all five translate about equally well. Does it matter, then, where a row looks? As in lesson 02, only a
+# change tells whether it does.
 #
-# So **hide** one English token from a row, and let the other weights share what it had. We do this in one random row
-# of each number, with three tokens in turn:
+# So **hide** one English token from a row, and let the other tokens share its weight. We do this in one random row of
+# each number, with three tokens in turn:
 #
 # * the **gold** token, which the piece translates;
 # * the row's **favourite**, the token with its largest weight: this is where the row *looks*;
@@ -482,9 +484,9 @@ Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 # %% [markdown]
 # ### Hide, or exchange
 #
-# Where a row looks at gold, hide it, and most digits and tens come out wrong: here the picture tells the truth. In
-# the lower half the favourite is another token. Hide *that*, and some of the words are lost. Hide the gold token
-# there, and nothing changes. So its vector does not matter?
+# In the upper half, hide the gold token, and most digits and tens come out wrong: here the picture tells the truth.
+# In the lower half the favourite is another token. Hide *that*, and about a quarter of the digits and a third of the
+# tens are lost. Hide the gold token there, and nothing changes. So its vector does not matter?
 #
 # Hiding a token of small weight takes little away. Another test puts something in instead: **exchange** its vector
 # (right).
@@ -494,11 +496,11 @@ Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 # seven, thousand, stands in the place of that of ninety; neunzig or vierzig?](figures/11_encoder_decoder_tests.svg)
 #
 # Let the encoder also read the number with another word in the gold place, *forty* instead of *ninety*. That gives a
-# second memory. Put one vector from it in the same place of the first memory. If the row now writes the *other* word,
-# this one vector is enough to turn it.
+# second memory. Put one vector from it in the same place in the first memory, and leave everything else as it was. If
+# the row now writes the *other* word, this one vector is enough to turn it.
 #
 # We test every row that writes a digit or a ten, if the model gets it right and would write another word from the
-# whole second memory. First the rows that look at gold, of five models:
+# whole second memory. First the rows that look at gold, of five models, then rows that look elsewhere:
 
 # %% jupyter={"source_hidden": true}
 print("The other word comes out, if this vector is exchanged:")
@@ -555,8 +557,9 @@ predict(
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: is it so in all five models?
 #
-# Each line of the figure is a group of rows that look elsewhere: one model's digits, or its tens. (The top one is the
-# hundred rows of model 0.) The further right a dot stands, the more often that vector turns the word.
+# Each line of the figure is a group of at least 50 rows that look elsewhere: one model's digits, or its tens. (The
+# top one is the hundred rows of model 0.) The colour says whose vector is exchanged. The further right the dot, the
+# more often the exchange turns the word.
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 groups = [(f"model {model}, {kind} ({found['elsewhere']['rows']} rows)", found["elsewhere"])
@@ -586,9 +589,10 @@ assert min(gold[5:]) > 0.59 and max(favourite[5:]) < 0.05  # the upper four
 assert max(gold[:3]) < 0.25 and min(favourite[:3]) > 0.75  # the lower three
 
 # %% [markdown] tags=["deeper"]
-# It is not. Hiding the gold token changes next to nothing in any group. Exchanging tells them apart:
+# No, not in all five. Hiding the gold token changes next to nothing in any group. Exchanging tells them apart:
 #
-# * **Grey, the control:** exchange a vector that is neither the gold token's nor the favourite's, and nothing happens.
+# * **Grey, the control:** exchange a vector that is neither the gold token's nor the favourite's, and the other word
+#   hardly ever comes out.
 # * **Upper four lines: the gold token's own vector turns the word** in most rows, the favourite's in hardly any.
 # * **Lower three lines: the favourite's vector turns the word,** and the gold token's seldom does. Yet the favourite is a
 #   word that both numbers have in the same place. So the encoder's self-attention must have carried the digit, or the
@@ -599,9 +603,9 @@ assert max(gold[:3]) < 0.25 and min(favourite[:3]) > 0.75  # the lower three
 # ### The weekday that is read from a comma
 #
 # And the dates of Part I? Five models of the same size translate those (`experiments/date_alignment.py`). Where does
-# each look when it writes the weekday: at its name, at the comma after it, or at another token? For the last three
-# columns the vector of the name, that of the comma, or all the others are taken from a memory of the same date with
-# the *next* weekday. How often does that weekday come out? Compare models 0 and 4:
+# each look when it writes the weekday: at its name, at the comma after it, or at another token? A second memory, of
+# the same date with the *next* weekday, lends the vector of the name, that of the comma, or all the others. The last
+# three columns say how often the next weekday comes out. Compare models 0 and 4:
 
 # %% jupyter={"source_hidden": true}
 of_dates = recorded("date_alignment")["result"]["models"]
@@ -617,10 +621,10 @@ for number, run in enumerate(of_dates):
 Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 
 # %% [markdown]
-# All five write every weekday right. But model 0 **never looks at the name of the weekday**: in every date that has
-# one, it looks at the *comma after it*. The exchange agrees: exchange the comma's vector, and the next weekday comes
-# out every time; exchange the name's, and it never does. The token is a comma, and its vector holds the weekday. In
-# model 4 it is the other way round.
+# All five write every weekday right. But model 0 **never looks at the name of the weekday**: in every date that names
+# it, the model looks at the *comma after the name*. The exchange agrees: exchange the comma's vector, and the next
+# weekday comes out every time; exchange the name's, and it never does. The token is a comma, and its vector holds the
+# weekday. In model 4 both the weight and the exchange point to the name.
 #
 # **So attention need not be alignment.** In the five number models, five in six of the rows that we tested look at
 # the word that they translate, and in nearly all of those its vector turns the word. In the other sixth the picture may
@@ -701,7 +705,7 @@ print(f"≈ {share:.0%} of the held-out numbers are right")
 assert share > 0.9
 
 # %% [markdown]
-# The shift of section 4 is made in `tasks/translation.py`, the loop is `training/loop.py` (lesson 13 opens it). Your
+# The shift of section 4 is made in `tasks/translation.py`; the loop is `training/loop.py` (lesson 13 opens it). Your
 # translator is a few seconds old. Ask it for numbers that nobody says:
 
 # %% tags=["nbval-ignore-output"]
@@ -752,9 +756,9 @@ for text in ("ninety-eleven", "seven and ninety", "ninety hundred and two", "one
 #   afresh for each piece it writes.
 # * Through one vector (here the mean) our models learnt dates slowly, and long lists hardly at all.
 # * Training is a shift: read the translation from `[BOS]` on, write it up to `[EOS]`. Teacher forcing and free
-#   running part at the first mistake.
-# * Alignment appears without being taught, here for most digits and tens. But attention need not be alignment: where a
-#   row looks elsewhere, its weights do not tell whose vector turns the word, and neither does hiding a token. Exchange the
+#   running get equally many whole texts right. They differ only after a mistake.
+# * Alignment appears without being taught, here for most digits and tens. But attention need not be alignment: where
+#   a row looks elsewhere, neither its weights nor hiding a token need tell whose vector turns the word. Exchange the
 #   vector.
 #
 # **Papers.** Sutskever, Vinyals, Le (2014), [arXiv:1409.3215](https://arxiv.org/abs/1409.3215), and Cho et al. (2014),

@@ -85,7 +85,8 @@ print(f"entirely right: {right} of 300 numbers")
 print(f"all words right, in any order: {words}")
 
 # %% [markdown]
-# It finds nearly all the words, but mostly in the wrong order. In the drawing, look for the arrows that cross:
+# It finds nearly all the words, but in most numbers it puts them in the wrong order. In the drawing, look for the
+# arrows that cross:
 #
 # ![The seven German pieces above the nine English tokens, joined by arrows. Sieben, und and neunzig come from seven, the hyphen
 # and ninety: their three arrows cross. The other arrows run side by side, and the English comma and "and" have none.](figures/11_encoder_decoder_places.svg)
@@ -322,7 +323,7 @@ predict("11_encoder_decoder.free_running", actual=more)
 # So the share of right *pieces* under teacher forcing can flatter a model; the share of whole texts is the same both
 # ways.
 #
-# A decoder cannot take a word back. It reads its mistake as it reads anything else, though in training it has never
+# Our decoder cannot take a word back. It reads its mistake as it reads anything else, though in training it has never
 # read one. This difference between training and use is called **exposure bias**. How much does it
 # hurt? The Deeper below tries three wrong pieces.
 
@@ -431,7 +432,7 @@ _ = ax.legend()
 
 # %% [markdown]
 # The model finds most of the words by itself. But in our run its alignment accuracy stays at about three rows in
-# four, while the translations go on getting better. What of the rows that look elsewhere?
+# four from step 150 on, while the translations go on getting better. What of the rows that look elsewhere?
 #
 # ## 7. Is attention alignment?
 #
@@ -459,8 +460,8 @@ print("numbers translated right:", *(f"{run['exact match']:.0%}" for run in alig
 # always look at the gold token of `und`, three hardly ever. (That `und` translates the hyphen is partly a
 # convention of ours.)
 #
-# And yet all five translate about equally well. Does it matter, then, where a row looks? As in lesson 02, only a
-# change tells whether it does.
+# And yet all five translate about equally well. Does it matter, then, where a row looks? As in lesson 02, we change
+# something and see.
 #
 # So **hide** one English token from a row, and let the other tokens share its weight. We do this in one random row of
 # each number, with three tokens in turn:
@@ -469,7 +470,8 @@ print("numbers translated right:", *(f"{run['exact match']:.0%}" for run in alig
 # * the row's **favourite**, the token with its largest weight: this is where the row *looks*;
 # * as a control, **another** token, drawn from the rest.
 #
-# How many digits and tens are still written right? The upper half of the table has the rows that look at gold.
+# How many digits and tens are still written right, in the five models together? The upper half of the table has the
+# rows that look at gold.
 
 # %% jupyter={"source_hidden": true}
 table = [("hidden:", "nothing", "gold", "favourite", "another", "(rows)"), ("---",) * 6]
@@ -486,7 +488,7 @@ Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 #
 # In the upper half, hide the gold token, and most digits and tens come out wrong: here the picture tells the truth.
 # In the lower half the favourite is another token. Hide *that*, and about a quarter of the digits and a third of the
-# tens are lost. Hide the gold token there, and nothing changes. So its vector does not matter?
+# tens are lost. Hide the gold token there, and just as many are right. So its vector does not matter?
 #
 # Hiding a token of small weight takes little away. Another test puts something in instead: **exchange** its vector
 # (right).
@@ -521,7 +523,7 @@ print(f"    still right, if gold is hidden: {tens['still right']['gold hidden']:
 
 # %% [markdown]
 # Where a row looks at gold, the exchange agrees with hiding. What of the rows that look elsewhere? A hundred of them
-# write a ten in model 0. They give the gold token 5 % of their weight, and with the gold token hidden every one of
+# write a ten in model 0. On average they give the gold token 5 % of their weight. With this token hidden every one of
 # them is still right. Now we exchange its vector. In how many of the hundred does the other word come out?
 
 # %%

@@ -14,7 +14,7 @@ from transformer_lab.grading.outline import outlines
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "source"))
-from build import draw  # noqa: E402
+from build import draw, read, sources  # noqa: E402
 
 SECOND_EDITION = [
     "00_start_here",
@@ -121,6 +121,19 @@ def test_the_drawings_are_those_that_their_source_draws(name, tmp_path):
 
 def printed(cell):
     return "".join(output.text for output in cell.get("outputs", []) if output.output_type == "stream")
+
+
+LIST = re.compile(r"\s*(\d+[.)]|[-+*])\s")
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda source: source.stem)
+def test_no_running_text_becomes_a_list_where_its_line_was_broken(source):
+    """A line that begins with "1." or a dash is an item, even amid a sentence: a list has an empty line before it."""
+    for cell in read(source).cells:
+        if cell.cell_type == "markdown":
+            for paragraph in cell.source.split("\n\n"):
+                first, *rest = paragraph.split("\n")
+                assert LIST.match(first) or not any(map(LIST.match, rest)), paragraph
 
 
 @lessons

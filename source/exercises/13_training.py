@@ -433,8 +433,8 @@ grade("13_training.measures", measures)
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# With a progress $p$ that goes from 0 in step `n_warmup - 1` to 1 in step `n_steps - 1`, $(1 + \cos \pi p) / 2$ goes from 1 to
-# 0. The rate has to go from `highest` to `lowest` instead.
+# With a progress $p$ that goes from 0 in step `n_warmup - 1` to 1 in step `n_steps - 1`, $(1 + \cos \pi p) / 2$ goes from 1
+# to 0. The rate has to go from `highest` to `lowest` instead.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>

@@ -563,8 +563,8 @@ explorer  # QueryExplorer()
 #
 # </details>
 #
-# The shaded area is the **convex hull** of the values, and no output leaves it: the weights are at least 0 and sum to
-# 1. A head *chooses and mixes*. What is new is made by the matrices around it, and by the feed-forward layer ([lesson
+# The shaded area is the **convex hull** of the values, and no output leaves it: the weights are at least 0 and sum
+# to 1. A head *chooses and mixes*. What is new is made by the matrices around it, and by the feed-forward layer ([lesson
 # 05](05_feed_forward.ipynb)).
 #
 # ## 8. Does it need to look there?

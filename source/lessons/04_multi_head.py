@@ -254,8 +254,8 @@ assert torch.allclose(side_by_side @ w_o, left @ w_o[:8] + first @ w_o[8:])
 #
 # ## 4. Two heads, and more
 #
-# Does training find what we wrote down by hand? We train two heads of width 8 exactly as we trained the one head of width
-# 16. Each panel shows where a head looks, averaged over 200 examples (weights below 0.05 are left blank). Above it
+# Does training find what we wrote down by hand? We train two heads of width 8 exactly as we trained the one head of
+# width 16. Each panel shows where a head looks, averaged over 200 examples (weights below 0.05 are left blank). Above it
 # stands the head's factor, the $m$ of section 3, averaged over the eight numbers. Compare the last two panels and
 # their factors:
 
@@ -578,8 +578,8 @@ for n_heads in (1, 2, 4, 8):
     print("{:5}   {:10,}   {:13,}   {:17,}".format(n_heads, *bill(n_heads)))
 
 # %% [markdown]
-# More heads cost no more parameters and no more multiply-adds: eight heads of width 64 take as many as one of width
-# 512. What grows is the number of attention weights, and of exponentials in the softmax.
+# More heads cost no more parameters and no more multiply-adds: eight heads of width 64 take as many as one of
+# width 512. What grows is the number of attention weights, and of exponentials in the softmax.
 #
 # <details><summary>Deeper: heads that share their keys</summary>
 #

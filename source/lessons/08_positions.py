@@ -583,8 +583,8 @@ explorer
 #
 # ## 7. ALiBi: far costs points
 #
-# What if we say it bluntly: the further away a key, the lower its score? **ALiBi** (attention with linear biases, Press et al.
-# 2021) does just that. Each head has one fixed number, its slope, and a score loses that much for every step from the query
+# What if we say it bluntly: the further away a key, the lower its score? **ALiBi** (attention with linear biases, Press et
+# al. 2021) does just that. Each head has one fixed number, its slope, and a score loses that much for every step from the query
 # to the key. With the query at place $i$, the key at $j$, and heads counted by $h$ from 1 to $H$:
 #
 # $$\text{score}_{ij} = \frac{q_i \cdot k_j}{\sqrt{d_{head}}} - \text{slope}_h\,|i - j|, \quad \text{slope}_h = 2^{-8h/H}.$$

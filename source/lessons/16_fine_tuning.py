@@ -229,7 +229,9 @@ for (part, held), color, offset in zip(parts.items(), ("C0", "C1"), ((-12, 8), (
         right.plot(x, y, "o-", color=color, alpha=0.45)
     for r, *place in [*zip([0, *at], over_seeds(held), over_seeds(scores), strict=True)][1:5]:
         right.annotate(r, place, xytext=offset, textcoords="offset points", color=color, fontsize=10)
-left.set(xscale="log", ylim=(0, 1), xlabel="rank", ylabel="energy held", title="after nonsense the change is no less simple")
+left.set(
+    xscale="log", ylim=(0, 1), xlabel="rank", ylabel="energy held", title="after nonsense the change is no less simple"
+)
 right.set(ylim=(0, 1), xlabel="energy kept", ylabel="F1, new templates", title="the eight largest pieces are enough")
 left.set_xticks(at, at), left.minorticks_off(), left.legend()
 right.legend(right.lines[:: len(changes)], ["the r largest kept", "all but the r largest kept"], fontsize=8)

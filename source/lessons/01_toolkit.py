@@ -173,10 +173,10 @@ _ = both[0].invert_yaxis()
 # ### Deeper: does the direction count, or the length?
 #
 # Does the model go by where an arrow points, or by how long it is? Move the tips of the eleven abbreviations' arrows,
-# all equally far, in three ways: make them shorter, make them longer, or turn them towards some random direction
-# without changing their length. Then let the model translate dates such as `Nov 22, 2026`. (We change only what the
-# model *reads*. It uses the table a second time to choose what it writes, as section 3 shows; there it stays as it
-# was.)
+# each by the same share of its length, in three ways: make them shorter, make them longer, or turn them towards some
+# random direction without changing their length. Then let the model translate dates such as `Nov 22, 2026`. (We
+# change only what the model *reads*. It uses the table a second time to choose what it writes, as section 3 shows;
+# there it stays as it was.)
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 rows = model.embedding.tokens.weight.data  # the numbers themselves: writing to them changes the model
@@ -226,8 +226,8 @@ assert right["longer"][3] == right["shorter"][0] == 11 and right["shorter"][3] <
 # factor of about two, or if the arrow is turned a little, but often not if it is turned far.
 #
 # In the figure of this section `Jan` and `Aug` are not the abbreviations nearest to `January` and `August`. Yet all
-# eleven abbreviations are translated rightly here at half and at twice their length. So an abbreviation need not be
-# the one nearest to its month to be translated rightly.
+# eleven abbreviations are translated rightly here at half and at twice their length. So it may not be necessary to be
+# the one nearest to the month.
 
 # %% [markdown]
 # ## 3. A matrix is a machine
@@ -302,7 +302,7 @@ for score, id in zip(best.values, best.indices, strict=True):
 # | $B$ | the batch: how many texts |
 # | $T$, $S$ | positions that look, positions that are looked at (lesson 02) |
 # | $D$ | the vector at each position (`d_model`, here 64) |
-# | $H$, $L$ | heads side by side, layers (blocks) on top of one another |
+# | $H$, $L$ | heads side by side (lesson 02), layers (blocks) on top of one another |
 # | `d_head` | the shorter vectors inside a head, here 16 |
 #
 # `@` multiplies along the last two axes, for every index of the axes before them. A frequent product of the course
@@ -487,8 +487,8 @@ predict("01_toolkit.flatten", actual=names[moved])
 #
 # The order of the scores stays, so every choice stays. But differences shrink to a tenth, and differences are what
 # softmax turns into ratios: the probabilities flatten, and the loss climbs towards $\ln 55$, the loss of a model that
-# knows nothing. A score says two things: *which* token is first, and *how surely*. Choosing uses only the first; the loss
-# sees both. So two models can write exactly the same and differ in what training sees.
+# knows nothing. Scores say two things: *which* token is first, and *how surely*. Choosing uses only the first; the
+# loss sees both. So two models can write exactly the same and differ in what training sees.
 #
 # </details>
 #
@@ -790,7 +790,7 @@ assert cosine.min() > 0.95
 
 # %% [markdown]
 # 年 and 月 point the same way, and no digit points there. 4 to 8 are nearly one arrow: the same may follow each of
-# them. 0 and 9 are nearly another: in 19.. and 20.. any digit may come next. Shuffled, all characters have much the
+# them. 0 and 9 are nearly another: in 19.. and 20.. a digit always follows. Shuffled, all characters have much the
 # same followers, and all rows become alike.
 #
 # So nobody had to say what belongs together. **Tokens with similar followers got similar rows**, just by making the
@@ -843,7 +843,7 @@ assert reported[-1] < reported[0] and true > math.log(14) > flatter
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: your loop in the package
 #
-# `transformer_lab/training/loop.py` trains every model of this course. Its step has the same parts as yours:
+# `transformer_lab/training/loop.py` trains the course's larger models. Its step has the parts of yours, and one more:
 
 # %% tags=["deeper"]
 wanted = ("zero_grad", "loss = ", "backward", "clip_grad", "optimizer.step")

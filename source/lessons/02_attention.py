@@ -9,7 +9,7 @@
 # parts are lit.](figures/02_attention_where.svg)
 #
 # The translator has written `2026年` (*nián*, year). Next comes the month, and only the English says which one, in its
-# third token. The lit parts of the drawing find it there. (On the left the **encoder** reads, on the right the
+# third token. The lit parts of the drawing look for it. (On the left the **encoder** reads, on the right the
 # **decoder** writes, each in two **blocks**.)
 #
 # In this lesson you build that part, **attention**, out of a plain average. We ask whether the translator needs to
@@ -178,8 +178,8 @@ print(months.get("November"), months.get("november"))
 #
 # So make it soft. The **query** becomes a vector that says what is looked for. Each token gets a **key**, a vector of
 # the same width that says how it can be found. The dot product of query and key is the key's **score**: the larger it
-# is, the further the key reaches in the query's direction. Here are our head's ten scores (the division by 4 is the
-# subject of section 6):
+# is, the further the key reaches in the query's direction. Here are our head's ten scores (divided by 4; section 6
+# says why):
 
 # %%
 query, keys = block_2.queries[2, 5], block_2.keys[2]  # (16,), (10, 16)
@@ -201,8 +201,9 @@ for factor in (4, 1 / 4):
     print(f"scores times {factor:4}: November {(factor * scores).softmax(dim=0)[2]:.2f}")
 
 # %% [markdown]
-# You have just computed by hand where a Transformer looks, and seen section 1 on one token. With scores four times as
-# large, November stands alone. With scores four times as small, two thirds of the weight go to others.
+# You have just computed, step by step, where one head looks, and seen the damage of section 1 in a single row. With
+# scores four times as large, November stands alone. With scores four times as small, two thirds of the weight go to
+# others.
 #
 # One danger is left. What is $e^{1000}$ in 32 bits?
 
@@ -235,7 +236,7 @@ assert torch.allclose(attend_one(query, keys, values)[1], weights, atol=1e-5)
 # Where do queries, keys and values come from? Each is made from a token's **hidden state**, the vector `x` that
 # stands for the token at one point of the model. There are three jobs. The `x` of the last token written, 年, must
 # *look for* a month. The `x` of `November` must *be found*, as a month. Once found, it must *hand over* something
-# else: that it is the eleventh. So the model learns three matrices, three **projections** of `x`:
+# else: which month it is. So the model learns three matrices, three **projections** of `x`:
 #
 # $$q = x\,W_Q \qquad k = x\,W_K \qquad v = x\,W_V$$
 #
@@ -365,9 +366,9 @@ for d in widths:
 #
 # Does the size of the scores matter to a *fresh* model, too, which must still learn where to look? The **gradient**
 # at a score says how much the loss would change if this score moved a little: near 0, nothing tells the model to look
-# there more, or less. Draw `q`, `k` and `v` at random, let a random direction stand for the loss, divide by
-# *nothing*, and let $d$ grow. What happens to the **median** size of the gradient, over many queries and keys? Run
-# the cell, and click your guess.
+# there more, or less. Draw `q`, `k` and `v` at random, let the loss be the output's dot product with a random vector,
+# divide by *nothing*, and let $d$ grow. What happens to the **median** size of the gradient, over many queries and
+# keys? Run the cell, and click your guess.
 
 # %%
 predict("02_attention.gradient")
@@ -493,7 +494,7 @@ assert all(max(fresh[n, "sqrt(d)"]) < 2.25 < 2.28 < min(fresh[n, "d"]) for n in 
 
 # %% [markdown] tags=["deeper"]
 # In one respect it is: undivided, one wide head is sharper than four narrow ones with every seed. With the root the
-# width hardly matters, and the weights are less even than with $d$, which makes them nearly equal at both widths.
+# width hardly matters. With $d$ the weights are nearly equal at both widths.
 
 # %% [markdown]
 # ## 7. Play

@@ -346,7 +346,7 @@ assert repeats == {"with the mask": (2, 3), "without": (62, 96)}  # what the tex
 # the five tokens before it, and those after it are grey; it has to guess. Trained without: arrows come from all tokens, also
 # from the 1 directly after it, which is framed and is the answer.](figures/03_masks_training.svg)
 #
-# While they write, the text ends where they ask. For the model with the mask it always ended there.
+# While they write, the text ends where they ask. For the model with the mask it always seemed to end there.
 #
 # ![The same text while it is being written: after nián there is nothing yet. For the model with the mask nothing is missing.
 # For the model without one there is nothing where the answer used to stand.](figures/03_masks_writing.svg)
@@ -389,7 +389,7 @@ assert leaky_follows > 0.75
 # Without the mask it mostly does: the model copies. With the mask it hits the new digit about as often as chance
 # would, one time in ten.
 #
-# The loss had warned us: **a loss that is too good to be true is the first symptom of a leak.**
+# The loss had warned us: **a loss that is too good to be true is the first symptom of a leak like this one.**
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: does it guess where it cannot read?
@@ -539,7 +539,7 @@ assert abs(shares["both"] - 0.73) < 0.04
 assert kept > 0.98
 
 # %% [markdown]
-# And so it is: while it writes, the translator misses its mask only in block 1.
+# And so it is: without a cache, the translator misses its mask only in block 1.
 #
 # When only the newest tokens ask, what does the mask look like? Here are the rows of the three newest of six tokens:
 
@@ -654,9 +654,9 @@ assert (by_itself - beside).abs().max() < 1e-4 and abs((by_itself - unmasked).ab
 # %% [markdown]
 # With the mask the longer neighbour does not change what the encoder gives for this date.
 #
-# A decoder in a batch needs both masks at once: a key must be real *and* must not lie in the future. When a model is to
-# continue several texts of different lengths, they are padded on the *left*, so that all of them end at the same place.
-# Here is the mask of a text of two tokens in a batch of length four:
+# A decoder whose batch is padded on the left needs both masks at once: a key must be real *and* must not lie in the
+# future. When a model is to continue several texts of different lengths, they are padded on the *left*, so that all
+# of them end at the same place. Here is the mask of a text of two tokens in a batch of length four:
 
 # %%
 real_tokens = torch.tensor([False, False, True, True])
@@ -824,7 +824,8 @@ print(*leak.goes_on(honest, True, 6, year), sep="\n")
 #
 # ## Takeaways
 #
-# * To mask a key is to remove it from the list: $-\infty$ *before* the softmax. A row without any key gives zeros.
+# * To mask a key is to remove it from the list: $-\infty$ *before* the softmax. For a row without any key, our rule
+#   is zeros.
 # * The causal mask makes one pass equal to many passes over all beginnings. Trained without it, our model read its answers:
 #   its loss fell below what guessing can reach, and hardly any text that it wrote from nothing was a date.
 # * To find a leak, perturb the future and look at the outputs.

@@ -70,9 +70,9 @@ for h in range(4):
 
 # %% [markdown]
 # Only in head 3 is `November` one of the two. Does the translator need all four heads? Silencing heads, as in lesson
-# 02, does not answer that: they have learnt together. Lesson 02 also *trained* translators with four heads of
-# width 16, and others with one head of width 64, from the same five seeds, for 500 steps. Look at them again
-# (`experiments/divisor.py`):
+# 02, does not answer that: they were trained together, and each may rely on the others. Lesson 02 also *trained*
+# translators with four heads of width 16, and others with one head of width 64, from the same five seeds, for 500
+# steps. Look at them again (`experiments/divisor.py`):
 
 # %% jupyter={"source_hidden": true}
 trained = {(row["heads"], row["divisor"]): row for row in recorded("divisor")["result"]}
@@ -651,9 +651,9 @@ assert max(abs(left - 1) for left in narrow_keys["left"]) < 0.05
 #
 # And why do wider *values* help? With values of width 8 every head can pass on all eight numbers, so each number can
 # use all sixteen looks. With values of width 1 a head passes on a single mixture of them, and the eight numbers must
-# share the sixteen heads. With sharp looks, as in the second row, that is enough: two heads for each number. With
-# looks of two favourites it is not. Two controls fit that (the last two rows of the table): sixteen heads of width 1
-# are enough if only two of the numbers are wanted, and 64 of them are enough for all eight.
+# share the sixteen heads. With sharp looks, as in the second row, that is enough. With looks of two favourites it is
+# not. Two controls fit that (the last two rows of the table): sixteen heads of width 1 are enough if only two of the
+# numbers are wanted, and 64 of them are enough for all eight.
 #
 # (Language models, too, gained from heads wider than $D / H$, Bhojanapalli et al., 2020. The first Transformer
 # (Vaswani et al., 2017) keeps to $D / H$: 512 / 8 = 64.)
@@ -783,8 +783,8 @@ with torch.no_grad():
 #
 # <details><summary>A layer of width 512 goes from 8 heads to 16. What doubles, and what does not?</summary>
 #
-# The attention weights double, and with them the exponentials. Parameters and multiply-adds stay. Each head's width halves,
-# from 64 to 32, so the scores are divided by $\sqrt{32}$ instead of $\sqrt{64}$.
+# The number of attention weights doubles, and with it that of exponentials. Parameters and multiply-adds stay. Each
+# head's width halves, from 64 to 32, so the scores are divided by $\sqrt{32}$ instead of $\sqrt{64}$.
 #
 # </details>
 #

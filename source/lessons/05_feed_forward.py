@@ -79,9 +79,8 @@ print(f"each part says its average: {share:.0%} of 300 dates are right")
 assert share == without == 0
 
 # %% [markdown]
-# It is not only the zeros: with the averages, this trained model is just as lost. (A model that
-# *never had* such parts is another matter; [lesson 09](09_block.ipynb) trains one.) But what do the parts do that attention
-# does not?
+# It is not only the zeros: with the averages, too, no date is right. (A model that *never had* such parts is another
+# matter; [lesson 09](09_block.ipynb) trains one.) But what do the parts do that attention does not?
 #
 # ## 2. Two facts about one token
 #
@@ -484,14 +483,14 @@ predict("05_feed_forward.months", actual="hardly any" if lost < 0.05 else "about
 # much the same.
 #
 # Still, the layer is needed: with all its units silent, two thirds of the dates go wrong. (As in section 1 it is not
-# only the zeros: about as many go wrong when the layer says its average output instead.) No single unit matters much by
-# itself: we have silenced each of the 256 alone, and the last line of the output shows the worst case. With 160 units
-# silent, the favourites' dot lies below all five crosses. It lies near the lowest of the plus signs, five draws in which
-# *busy* units come up more often: those that fire much on average over the months.
+# only the zeros: about as many go wrong when the layer says its average output instead.) No single unit matters much
+# by itself: we have silenced each of the 256 alone, and the last line of the output shows the worst case. With 160
+# units silent (twenty favourites a month), the favourites' dot lies below all five crosses. But it lies near the
+# lowest of the plus signs. These are five draws that favour *busy* units, which fire much on average over the months.
 #
 # Perhaps a month is told by a pattern over many units, and each unit takes part in many patterns. That is called a
-# **distributed representation**. We have not shown it: we have seen that this model can spare many units of this layer.
-# So do not read a hidden unit as a word unless you have changed it and something happened.
+# **distributed representation**. We have not shown it: we have seen that this model can spare many units of this
+# layer. So do not read a hidden unit as a word unless silencing it has harmed that word, and little else.
 #
 # This is one small layer of one small model. In other models single units with a clear job have been reported. Of each
 # report, ask how many units were searched, and what was done to the one that was found.
@@ -566,7 +565,7 @@ assert abs(sum(attentions) / 2 - 0.3) < 0.08
 # %% [markdown]
 # ## 7. Other folds: GELU, SiLU, and gates
 #
-# Must the fold be ReLU, which bends sharply? Most newer language models use one of the softer two:
+# Must the fold be ReLU, which bends sharply? Three are common, and the last two are softer:
 #
 # * **ReLU**, $\max(0, z)$, in the Transformer of 2017 and our translator;
 # * **GELU**, $z$ times the share of the standard normal distribution (mean 0, deviation 1) that lies below $z$, in

@@ -301,9 +301,9 @@ predict(
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# In each panel the gradient begins at the left, at the top of the stack, and goes down through 64 sub-layers. With
-# a skip, the path around everything is there, and here nothing vanishes. But all the other paths are added to it,
-# and the sum grows at every sub-layer. **Skips cure vanishing; they do not cure exploding.** (The search terms are
+# In each panel the gradient begins at the left, at the top of the stack, and goes down through 64 sub-layers. With a
+# skip, the path around everything is there, and here nothing vanishes. But all the other paths are added to it, and
+# the sum grows at every sub-layer. **Here skips cure vanishing, but not exploding.** (The search terms are
 # **vanishing gradient** and **exploding gradient**.)
 #
 # </details>
@@ -336,8 +336,8 @@ assert abs(of_sum - 1.25) < 0.05
 #
 # After $L$ sub-layers it is $(1 + b^2)^L$: compound interest.
 #
-# **Pre-norm.** Now the branch sees a vector of variance 1, whatever $x_l$, the `x` after $l$ sub-layers, is. Each
-# branch adds the same amount:
+# **Pre-norm.** Call the `x` after $l$ sub-layers $x_l$. Now the branch sees a vector of variance 1, whatever $x_l$
+# is. Each branch adds the same amount:
 #
 # $$\operatorname{var}(x_{l+1}) = \operatorname{var}(x_l) + b^2 \qquad\Rightarrow\qquad \operatorname{var}(x_L) = 1 + L\,b^2$$
 #
@@ -526,15 +526,15 @@ assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-no
 # and *post-norm* lose the input as well. In *pre-norm*, where `x` grows and the branches do not, it fades least.
 #
 # Is that what holds *norm only* back? At most in part. With tanh in place of ReLU, and from another start, the inputs
-# no longer lean the same way. The gradient had not shrunk at any of our looks. (It may have been too large at some:
-# up to 110 times that at the top.) Now *norm only* gets 45 % right; with ReLU and gain 1 it gets 25 %. But with
-# skips the same tanh branches get 65 %.
+# no longer lean the same way. The gradient had not shrunk when we looked (five times in the training). (It may have
+# been too large at some: up to 110 times that at the top.) Now *norm only* gets 45 % right; with ReLU and gain 1 it
+# gets 25 %. But with skips the same tanh branches get 65 %.
 #
-# What gets lost is *directions*. Vectors of 32 numbers have room for 32 directions at right angles. Before
-# training, hardly more than one of them (1.5) comes through this *norm only*. On the way up, the inputs are
-# squeezed towards one line, some to one end of it and some to the other. On the way down, whatever the loss asks
-# for at the top, it is mostly one request, or its opposite, that arrives at the bottom. With skips 4.6 directions
-# come through. (The count, and the trial with its control, are folded below.)
+# What gets lost is *directions*. Vectors of 32 numbers have room for 32 directions at right angles. Before training,
+# hardly more than one of them (1.5) comes through this *norm only*. On the way up, the inputs are squeezed towards
+# one line, some to one end of it and some to the other. On the way down, whatever the loss asks for at the top, what
+# arrives at the bottom lies mostly along one line. With skips 4.6 directions come through. (The count, and the trial
+# with its control, are folded below.)
 #
 # **So besides the size, ask whether different inputs are still different at the top, and different gradients still
 # different at the bottom.**
@@ -643,9 +643,9 @@ assert mid["skip, unit gain"] < 100 * guessing + 10 < mid["no skip, unit gain"] 
 assert mid["pre-norm, unit gain, no last norm"] > 60 and 35 < mid["post-norm, unit gain"] < 55
 
 # %% [markdown]
-# From this start, skips alone learn hardly better than guessing. Even *no skip* does better: a good start can do
-# part of a skip's work. Pre-norm learns from either start; from this one, the norm in front of each branch is
-# enough. The last norm alone gets half-way, and so does post-norm.
+# From this start, skips alone learn hardly better than guessing. Even *no skip* does better than that, and better
+# than from PyTorch's start: a good start can do part of a skip's work. Pre-norm learns from either start; from this
+# one, the norm in front of each branch is enough. The last norm alone gets half-way, and so does post-norm.
 #
 # And depth, with which we began?
 
@@ -920,9 +920,9 @@ print("the same numbers as ours, with either place of the norm")
 #
 # * With skips a sub-layer learns only a change. $x + F(x)$ has the Jacobian $I + J$: $L$ sub-layers are $2^L$
 #   paths, and on the shortest, if it has no norms, the gradient arrives as it was.
-# * Skips cure vanishing, not exploding. With branches of gain 1 the variance grows as $2^L$ with skips alone, as $1 +
-#   L$ in pre-norm, and not at all in post-norm. Our stack of 32 with skips alone learnt from a small start only,
-#   pre-norm from both.
+# * In fresh stacks skips cure vanishing, not exploding. With branches of gain 1 the variance grows as $2^L$ with
+#   skips alone, as $1 + L$ in pre-norm, and not at all in post-norm. Our stack of 32 with skips alone learnt from a
+#   small start only, pre-norm from both.
 # * The right size is not enough. With a norm and no skips, our stack of 32 began with a gradient of the right size,
 #   and hardly learnt. Ask whether different inputs, and different gradients, stay different.
 # * All sub-layers read and write one residual stream. Reading it early needs a control that never sees the source.

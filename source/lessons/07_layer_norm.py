@@ -156,7 +156,7 @@ assert written["over time"][0] == 0 and written["no norm"][0] < 0.2
 # %% [markdown]
 # **Nine next tokens of ten, and yet not one whole date:** with its norms over time the model writes `2222...`. Recall
 # the cache of lesson 03: when the model writes, only the *newest* token passes through the decoder. Then the time
-# axis has length 1. The mean of one number is this number. Whatever was read, subtracting it leaves 0, and the norm
+# axis has length 1. The mean of one number is this number. Subtracting it leaves 0, whatever was read, and the norm
 # gives its `beta`:
 
 # %%
@@ -455,8 +455,8 @@ assert rms[0] > 0.95 and rms[1] < 0.2
 # %% [markdown]
 # With RMSNorm nearly all dates survive, but a mean added at every norm is noticed. So how much of a mean is there to
 # take off? At each of the ten norms we measure how much of a vector's mean square is the square of its mean. The
-# control is three untrained translators. Where does our translator have more than a random direction would ($1/64$,
-# dotted)?
+# control is three untrained translators. Where does our translator have more than $1/64$ (dotted), the average share
+# along a random direction?
 
 
 # %%
@@ -516,8 +516,9 @@ assert all((row[i] > 0.03) if i in first else (row[i] < 0.03) for row in fresh f
 # ### Deeper: the first norm of each stack
 #
 # The vectors that reach these two norms contain the positions of [lesson 08](08_positions.ipynb). Half of the numbers
-# of a position are cosines, most of them near 1. Does the mean come from them? We measure untrained models without
-# positions. And does the translator need to have this mean taken off? We put RMSNorm into these two places alone.
+# of a position are cosines, most of them near 1. Does the mean come from the positions? We measure untrained models
+# without positions. And does the translator need to have this mean taken off? We put RMSNorm into these two places
+# alone.
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 placeless = [share_of_the_mean(Transformer(replace(model.config, positions="none")).eval()) for _ in range(3)]
@@ -574,7 +575,7 @@ assert max(max(row) for row in final[:5]) < min(min(row) for row in final[5:])  
 
 # %% [markdown] tags=["deeper"]
 # After 100 steps RMSNorm has a higher loss than either of the others, with each seed, in both places. After 400 steps
-# the lines are nearly level, and not every one ends higher at RMSNorm than it began. (That is one small task, at one
+# the lines are nearly level, and some are no higher at RMSNorm than at layer norm. (That is one small task, at one
 # learning rate.)
 
 # %% [markdown]
@@ -586,10 +587,10 @@ assert max(max(row) for row in final[:5]) < min(min(row) for row in final[5:])  
 # meets nothing but additions. In pre-norm nothing normalises the sum, which tends to grow from block to block, so
 # such a stack usually has one **final norm** at its end.
 #
-# Which of the two trains? `experiments/norm_position.py` trains six narrow blocks on a small task, "say the
-# token before this one", for 300 steps. It tries five learning rates, with and without **warm-up** (the rate rises
-# slowly to its full height, here over the first 100 steps), with five seeds each. All else is the same, but for the
-# final norm, which only pre-norm has. Chance among the 8 tokens has a loss of $\ln 8 = 2.08$; a run has *trained* if
+# Which of the two trains? `experiments/norm_position.py` trains six narrow blocks on a small task, "say the token
+# before this one", for 300 steps. It tries five learning rates, with and without **warm-up** (the rate rises slowly
+# to its full height, here over the first 100 steps), with five seeds each. All else is the same, but for the final
+# norm, which only pre-norm has. The task has 8 tokens, so chance has a loss of $\ln 8 = 2.08$; a run has *trained* if
 # it ends below half of that.
 #
 # At a rate of 0.01, which place *needs* the warm-up?
@@ -644,13 +645,14 @@ assert all(
 # %% [markdown]
 # <details><summary>What do you see? Open after your guess</summary>
 #
-# Pre-norm trains at every rate tried, with every seed, without any warm-up. Post-norm without warm-up does not learn at all at the
-# two largest: all ten runs end near chance. Warm-up gives it one of the two back: its largest rate rises from 0.003 to 0.01.
+# Pre-norm trains at every rate tried, with every seed, without any warm-up. Post-norm without warm-up does not train
+# at the two largest: all ten runs end near chance. Warm-up gives it one of the two back: its largest rate rises from
+# 0.003 to 0.01.
 #
-# Pre-norm gains nothing from a warm-up here: at the largest rate one of five seeds even fails with it, and none
-# without. Nor is warm-up free: at the smallest rate all seeds end higher with it. (Xiong et al. (2020) found in
-# translation, too, that post-norm wants a warm-up and pre-norm can do without.) But post-norm is not simply the worse
-# place: in the last "Deeper" of section 5, each post-norm translator has a lower loss after 400 steps than each
+# In pre-norm a warm-up does not let more rates train here: at the largest rate one of five seeds even fails with it,
+# and none without. Nor is warm-up free: at the smallest rate all seeds end higher with it. (Xiong et al. (2020) found
+# in translation, too, that post-norm wants a warm-up and pre-norm can do without.) But post-norm is not simply the
+# worse place: in the last "Deeper" of section 5, each post-norm translator has a lower loss after 400 steps than each
 # pre-norm one.
 #
 # </details>
@@ -748,8 +750,7 @@ assert max(row[2] for row in same["post-norm, warm-up"]) < 0.8 and max(row[4] fo
 #
 # 1. Over which axes does one changed number move the *most* outputs? Guess before you try all five.
 # 2. Over *batch and time*, which outputs of the changed position itself do *not* move? Why not?
-# 3. Over *features*, move the number from -0.9, where it began, to 4. What do the other four outputs of its position
-#    do?
+# 3. Over *features*, set the number first to -0.9, then to 4. What do the other four outputs of its position do?
 
 # %%
 explorer = NormExplorer()

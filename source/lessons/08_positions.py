@@ -217,7 +217,7 @@ for t in (0, 1, 3, 9, 100):
     print(f"at place {t:3}: cosine of November and Sunday {cosine:.2f}")
 
 # %% [markdown]
-# At place 9 the two words have all but become one: the place shouts the word down.
+# At place 9 the two sums, before any norm, point nearly the same way: the place shouts the word down.
 #
 # **Add $t/T$**, which never exceeds 1. But the same place has different numbers in different texts, as the drawing
 # shows. And a decoder does not know $T$: it has yet to write the rest. **Divide by a fixed maximum**, say 32?
@@ -237,10 +237,10 @@ for t in (0, 1, 3, 9, 100):
 # written eight times over, are learnt well, and so are rows of plain noise, one for each place. The clock of the
 # next section does no better.
 #
-# **What, then, is the clock for?** Its designers hoped that *one step further* would be one operation, the same
-# everywhere, and simple enough for a layer to learn: a matrix. Which of these ways have such a matrix? For 256
-# places we fit the matrix, with a bias, that best takes each place's numbers to the next. We print how much of the
-# variation it leaves unexplained:
+# **What, then, is the clock for?** In it *one step further* is one matrix, the same everywhere. Its designers hoped
+# that this would make offsets easy to learn. Which of these ways have such a matrix? For 256 places we fit the
+# matrix, with a bias, that best takes each place's numbers to the next. We print how much of the variation it leaves
+# unexplained:
 
 
 # %%
@@ -319,8 +319,8 @@ assert min(at_16["random rows"]) > 0.99 and all(0.97 < share < 0.99 for share in
 # here, nor were neighbours that look like strangers, and the clock has no lead. A step that is the same everywhere
 # is not needed, either: the digits have none. (The noise of this trial, 32 rows of 64 numbers, does have one.)
 #
-# The figure shows texts of 16 tokens. At the end of 32 tokens (recorded, too) every way gets less right: the digits
-# written eight times are best in the mean, the noise is far behind them, and the clock is behind the noise.
+# The figure shows texts of 16 tokens. (At the end of 32 tokens, which are recorded but not shown, every way gets less
+# right, and the noise is far behind the digits.)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["deeper"]
 # Checks what is said of the trial's own size, 32 places and 64 numbers (there even noise has such a step)
@@ -338,8 +338,8 @@ assert unexplained(torch.randn(32, 64)) < 1e-9 and unexplained(digits[:32].repea
 #
 # (The 10,000 is a choice: the slowest hand should not come full circle within the texts that the model will read.)
 #
-# We build the table and look for its best linear step, as before. In the figure below the output each column is a
-# place; compare how fast the colours change at top and bottom.
+# We build the table and look for its best linear step, as before. Each column of the figure below is a place; compare
+# how fast the colours change at top and bottom.
 
 
 # %%
@@ -802,9 +802,9 @@ assert all(abs(a - b) < 0.1 for a, b in zip(now, kept["slice"], strict=True))
 # %% [markdown]
 # ## 9. What people get wrong
 #
-# **The exponent.** One finds $i/D$ in print where $2i/D$ is meant. A favourite test of a table is "products depend
-# on the offset only". Does it find the slip? (The first number is the largest difference between neighbouring
-# products of equal offset.)
+# **The exponent.** One finds $i/D$ in print where $2i/D$ is meant. A favourite test of a table is "products depend on
+# the offset only". Does it find the slip? (The first number says by how much the products of one offset differ at
+# most, from one place to the next.)
 
 # %%
 halved = torch.tensor([clock(t, 128)[:64] for t in range(256)])  # exponents 2i/128 = i/64
@@ -880,8 +880,8 @@ with with_table(table):
 # ## Takeaways
 #
 # * Without a mask or positions, $f(Px) = P f(x)$: attention sees a bag. A causal decoder can infer some order without positions.
-# * The clock's hands are binary digits that glide, so that one step further is the same rotation everywhere. A small model learnt
-#   places without such a step, too: from binary digits, written eight times.
+# * The clock's hands glide where digits jump, so that one step further is the same rotation everywhere. A small model
+#   learnt places without such a step, too: from binary digits, written eight times.
 # * Sinusoidal and learned positions are added once. Rotary turns q and k, ALiBi lowers the score, in each attention.
 # * Offsets can be read from the clock, but what the translator wrote depended on the places. A scheme that is
 #   defined at a place need not work there. So measure.

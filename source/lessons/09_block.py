@@ -117,8 +117,8 @@ print(f"numbers up to {x.abs().max():.1f}, differences below 0.0001")
 # drawing, with two blocks in each stack instead of six.
 #
 # * **Below**, each id picks its row from a table, whose numbers began with variance 1/64 ([lesson
-#   01](01_toolkit.ipynb)). The row is multiplied by $\sqrt{64} = 8$, which gave a new table variance 1. Then the
-#   position is added.
+#   01](01_toolkit.ipynb)). The row is multiplied by $\sqrt{64} = 8$: in a new table its numbers then have variance 1.
+#   Then the position is added.
 # * **Above**, a token's vector is compared with every row of *the same table*, by dot products: the better it
 #   agrees with a row, the higher that row's token scores. These scores of all 55 tokens of the **vocabulary** are
 #   the **logits**. Using one table for both ends is called **weight tying**.
@@ -263,7 +263,8 @@ print(f"write, without the causal mask: {shares['causal mask']:.0%} of the dates
 assert shares["nothing"] > 0.98 and 0.72 < shares["causal mask"] < 0.75
 
 # %% [markdown]
-# Take away any one of five parts, and hardly a date is right. Taking away the causal mask costs nothing here.
+# Take away any one of five parts, and hardly a date is right. The causal mask is not missed, with the cache that
+# `exact_match` uses.
 #
 # <details><summary>Deeper: why does the causal mask cost nothing here?</summary>
 #
@@ -328,7 +329,8 @@ assert 0.15 < min(never["positions"]) < max(never["positions"]) < 0.25 and min(n
 # computed for the tokens before. A new model does not learn to write without it: in training it may copy the
 # token that it should predict ([lesson 03](03_masks.ipynb)).
 #
-# Without the residual path, the positions, or the choice where to look, the new translators were not there after 400 steps.
+# Without the residual path, the positions, or the choice where to look, the new translators got at most half of the
+# dates right after 400 steps.
 #
 # Do not conclude that the first four are superfluous. The task is small, and the stacks are two blocks deep. Stacks of 32
 # sub-layers did need a norm, or a smaller start ([lesson 06](06_residual.ipynb)). Where a table was to be learnt by heart,
@@ -396,8 +398,8 @@ for name, one in built.items():
     assert ("embedding.norm" in ends) == ("BERT" in name)
 
 # %% [markdown]
-# `embedding.tokens` is the table of section 2. Of these four only the BERT has more than you have built, and it
-# is little: a second table and a norm below the blocks, and a matrix above them.
+# `embedding.tokens` is the table of section 2. Dropout left aside, of these four only the BERT has more than you have
+# built, and it is little: a second table and a norm below the blocks, and a matrix above them.
 #
 # <details><summary>Deeper: what the BERT has at its ends</summary>
 #
@@ -481,8 +483,8 @@ for name, (family, _) in published.items():
 # people say, "so it is what makes long texts expensive."
 #
 # Let GPT-2 read the longest text that it can, 1,024 tokens. Which takes more FLOPs: the core, in all twelve blocks
-# together, or the logits, one product with the token table at the very end? (Count every pair of tokens, including those
-# that the causal mask hides.)
+# together, or the logits, one product with the token table at the very end? (Count matrix products only, and every
+# pair of tokens, hidden by the mask or not.)
 
 # %%
 predict("09_block.core")

@@ -7,9 +7,9 @@
 # number, its id; each id becomes one row of a table, a column of numbers; the rows go through thirty blocks, and out comes a
 # probability for each of 49,152 tokens. Tokens and ids are lit.](figures/10_tokens_where.svg)
 #
-# SmolLM2 is a small language model that writes whole pages of English. Show it twenty words, each with its last
-# letter, and then ask for the last letter of `music`. The word stands right in front of it, and it says `e`. The last
-# letter of `hammer`? `m`. Of `candle`, which does end in `e`? `l`.
+# SmolLM2 is a small language model that writes fluent English. Show it twenty words, each with its last letter, and
+# then ask for the last letter of `music`. The word stands right in front of it, and it says `e`. The last letter of
+# `hammer`? `m`. Of `candle`, which does end in `e`? `l`.
 #
 # For nine lessons you have built what is inside the model. Now look at its edge, at the two lit rows of the
 # drawing. The model does not read letter by letter; it reads pieces of text. Where do these come from, what do they
@@ -196,8 +196,8 @@ predict("10_tokens.context", actual=end)
 # something.**
 #
 # **Where does the rise come from?** From contexts that were counted, but never with the character that follows now
-# (last line of the output). The eleven characters ` standard m`, for example, were counted twice, and `e` followed
-# both times. Now comes `standard module`. (A context that was counted with this character makes the surprise
+# (`others followed` in the output). The eleven characters ` standard m`, for example, were counted twice, and `e`
+# followed both times. Now comes `standard module`. (A context that was counted with this character makes the surprise
 # smaller. One that was never counted does no harm, since the table then says what a shorter one says.)
 #
 # **So do long contexts harm?** Not if their counts are used in another way: with the smoothing of Kneser and Ney
@@ -413,8 +413,8 @@ explorer
 #
 # 3\. With all the merges, the first three differ in their first token only, since a rare word is spelt in pieces.
 # `WINDOW` shares one token at most with each of them. Now try `function` and ` function`: a frequent word is one
-# token, with a space it is another one, and the two have nothing in common. That they are the same word is
-# something the model must learn from text.
+# token, and with a space it is another one, with an id that has nothing in common with the first. That they are the
+# same word is something the model must learn from text.
 #
 # </details>
 #
@@ -552,8 +552,8 @@ print("in a random table, beside November:", ", ".join(neighbours(untrained, " N
 # letter of the alphabet, and names the letter whose sum is largest; the weights are fitted to other words.
 #
 # It must not pass by knowing relatives, such as `musical` for `music`. So words with the same first three letters
-# (for the last letter: the last three) stay together, for fitting or for testing. For the last letter we also leave
-# out words in *-s*, *-ed*, *-ing* and *-ly*, whose ending may be known as grammar.
+# (for the last letter: the last three) stay together: all are fitted, or all are tested. For the last letter we also
+# leave out words in *-s*, *-ed*, *-ing* and *-ly*, whose ending may be known as grammar.
 #
 # Compare the blue dots with the controls: always the most frequent letter, letters shuffled among the words, and a
 # random table.
@@ -645,8 +645,8 @@ assert own_cost["hi"] > 1.4 * own_cost["en"]
 assert len(smol_tokenizer.tokenizer.pre_tokenizer.pre_tokenize_str("पनामा")) == len(split_words("पनामा")) == 4
 
 # %% [markdown] tags=["deeper"]
-# **For Russian and Chinese it was the text.** In vocabularies of their own, all of the same small size, they cost
-# about as much as English or German.
+# **For Russian and Chinese it was not the script.** In vocabularies of their own, all of the same small size, they
+# cost about as much as English or German.
 #
 # **For Hindi that is only half the story.** Hindi has become cheaper too, and still costs far more than English. Look
 # at its tokens: *Panāmā* falls into *pan*, *ā*, *m*, *ā*. Its vowel signs, written around a consonant, do not count
@@ -751,8 +751,8 @@ assert minilm.encode("schön") == minilm.encode("schon")
 #
 # ## 10. What you have now
 #
-# What does a model see when it sees text? It sees ids. With byte-pair encoding they stand for pieces chosen by
-# counting pairs, and for the bytes below. What the model knows about their letters, it has learnt.
+# What does a model see when it sees text? It sees ids. With byte-pair encoding they stand for bytes, and for pieces
+# that were joined because their pairs were frequent. What the model knows about their letters, it has learnt.
 #
 # Three language models now continue the same words. The first looks at one character, the second at one token; the
 # third is made of the blocks of lesson 09, and has read far more than a manual:

@@ -162,8 +162,7 @@ predict("11_encoder_decoder.one_vector", actual=reached)
 # ## 3. The memory
 #
 # Bahdanau et al. (2014) handed over *all* the vectors. The decoder chooses among them afresh for each word it writes.
-# What is handed over is called the **memory**. It has one vector for each source token, so it grows with the
-# sentence:
+# These vectors are called the **memory**. There is one for each source token, so the memory grows with the sentence:
 
 # %%
 for text in ("seventy-two", example.source):
@@ -222,7 +221,7 @@ every_50 = [lambda now: look(now.step) if now.step % 50 == 0 else None]
 history = train(task, Settings(400, evaluate_every=50), listeners=every_50, progress=False)
 
 # %% tags=["nbval-ignore-output"]
-# output differs from machine to machine: what a half-trained model writes depends on the last digits
+# output differs from machine to machine: what a half-trained model writes depends on rounding
 for text, column in zip(watched, zip(*diary.values(), strict=True), strict=True):
     print(text)
     before = None
@@ -348,8 +347,8 @@ for first in ("sieben", "drei", " hundert", "neunzig"):  # "hundert" never comes
 # ## 6. The alignment appears
 #
 # Where does the decoder look when it writes a piece? The explorer shows the weights of the cross-attention's only
-# head for our example. Each row is a piece about to be written, each column an English token. The word that the piece
-# translates is framed. Move the slider over the training steps.
+# head for our example. Each row is the next piece of the right text, each column an English token. The word that the
+# piece translates is framed. Move the slider over the training steps.
 #
 # 1. Which rows have found the word that they translate by step 50, with most of their weight?
 # 2. Follow the row of `tausend` from step 50 to the end. Does it come nearer to the word that it translates?
@@ -501,8 +500,8 @@ Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 # second memory. Put one vector from it in the same place in the first memory, and leave everything else as it was. If
 # the row now writes the *other* word, this one vector is enough to turn it.
 #
-# We test every row that writes a digit or a ten, if the model gets it right and would write another word from the
-# whole second memory. First the rows that look at gold, of five models, then rows that look elsewhere:
+# We test each row of a digit or a ten that the model gets right with the first memory, and that the whole second
+# memory changes. First the rows that look at gold, of five models, then rows that look elsewhere:
 
 # %% jupyter={"source_hidden": true}
 print("The other word comes out, if this vector is exchanged:")
@@ -546,8 +545,8 @@ predict(
 # <details><summary>What happened? Open after your guess</summary>
 #
 # **In 85 of the 100 rows the other word comes out.** So what stands in the gold place can decide the word, although
-# hiding it had changed nothing. But it does not do so through a weight of 5 %: the new vector draws 68 % of the
-# weight on average. An exchange changes the key too, and so it changes where the row looks.
+# hiding it had changed nothing. But its weight does not stay at 5 %: the new vector draws 68 % of the weight on
+# average. An exchange changes the key too, and so it changes where the row looks.
 #
 # **Why could it be hidden, then?** Hiding takes away one reason *for* a word, and what remains may be reason enough:
 # another vector, or mere habit. Here it is often habit. Hide the gold token *and* take all the other vectors from the
@@ -757,8 +756,9 @@ for text in ("ninety-eleven", "seven and ninety", "ninety hundred and two", "one
 # * The encoder reads once and hands over a memory, one vector for each source token. The decoder chooses from it
 #   afresh for each piece it writes.
 # * Through one vector (here the mean) our models learnt dates slowly, and long lists hardly at all.
-# * Training is a shift: read the translation from `[BOS]` on, write it up to `[EOS]`. Teacher forcing and free
-#   running get equally many whole texts right. They differ only after a mistake.
+# * Training is a shift: read the translation from `[BOS]` on, write it up to `[EOS]`. If the likeliest piece is
+#   always taken, teacher forcing and free running get equally many whole texts right. They differ only after a
+#   mistake.
 # * Alignment appears without being taught, here for most digits and tens. But attention need not be alignment: where
 #   a row looks elsewhere, neither its weights nor hiding a token need tell whose vector turns the word. Exchange the
 #   vector.

@@ -156,8 +156,7 @@ assert beams[0][0] >= beams[1][0] >= beams[2][0]
 predict("12_decoding.width")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-kept = recorded("widths")["result"]
-longer = recorded("draws")["result"]["right"]  # after more training
+kept, longer = recorded("widths")["result"], recorded("draws")["result"]["right"]  # longer: after more training
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.4))
 sizes = [int(n) for n in kept["search"]["0.0"]]
 for ax, key, title, factor in (
@@ -200,10 +199,11 @@ predict("12_decoding.width", actual=answer)
 #
 # ## 3. Whose fault is it?
 #
-# Even with sixty-four beams many dates are wrong. Does the search still miss something, or does the model like the
-# wrong text better? Take a wrong translation, and let the model score the *right* one as well. If the right one has
-# the higher score, the search has missed a likelier text: a **search error**. If it has the lower score, even a
-# perfect search would write something else: a **model error**. (The search may have missed something as well.)
+# Even with sixty-four beams many dates are wrong. How can you tell, without an exact search, whether the search
+# missed something or the model likes the wrong text better? Take a wrong translation, and let the model score the
+# *right* one as well. If the right one has the higher score, the search has missed a likelier text: a **search
+# error**. If it has the lower score, even a perfect search would write something else: a **model error**. (The search
+# may have missed something as well.)
 #
 # Here are the first five dates (of 100) that our translator got wrong with eight beams, with scores:
 
@@ -309,10 +309,10 @@ for penalty, name in (("0.0", "sum"), ("1.0", "mean")):
 # %% [markdown]
 # ## 4. A better model, and texts in circles
 #
-# Does the likeliest text fail only where the model is weak? Take SmolLM2, whose English is fluent (135 million
-# parameters, trained further to chat, stored with four bits each), and let greedy decoding and eight beams continue
-# fifteen passages of Python's manual, by eighty tokens each. Here is one from the middle of the field: counted in
-# repeated groups of four tokens, seven of the greedy texts repeat themselves more than this one.
+# Does the likeliest text fail even where the English is fluent? Take SmolLM2 (135 million parameters, trained further
+# to chat, stored with four bits each), and let greedy decoding and eight beams continue fifteen passages of Python's
+# manual, by eighty tokens each. Here is one from the middle of the field: counted in repeated groups of four tokens,
+# seven of the greedy texts repeat themselves more than this one.
 
 # %% jupyter={"source_hidden": true}
 texts = recorded("likeliest")["result"]["texts"]
@@ -504,8 +504,8 @@ assert 1 - next_logits[0].softmax(dim=-1).topk(40).values.sum() < 0.06
 assert 1 - next_logits[1].softmax(dim=-1).topk(40).values.sum() > 0.3
 
 # %% [markdown]
-# Here is the trouble with drawing. Each token beyond the best 40 has hardly a chance, but together they have one.
-# Whatever is drawn, however silly, the model has to go on from there. Four remedies are in use:
+# Here is the trouble with drawing. Each token beyond the best 40 has hardly a chance, but all of them together may
+# have a good one. Whatever is drawn, however silly, the model has to go on from there. Four remedies are in use:
 #
 # * **Temperature**: divide the logits by it before the softmax. Below 1 the likely tokens gain, and near 0 it is
 #   greedy decoding; above 1 they all become more alike.
@@ -699,8 +699,8 @@ for said, wanted in (
 # `sacrebleu` prints them as a *signature*. chrF needs fewer settings, but finds the wrong year nearly perfect. Where
 # there is one right answer, count right answers.
 #
-# **Prompts of unequal length, padded as usual.** For training one pads on the right. A batch that is to be continued
-# must be padded on the *left*, with a mask, so that each row's new tokens follow its text:
+# **Prompts of unequal length, padded as usual.** For training one pads on the right. For `generate`, pad a batch on
+# the *left*, with a mask, so that each row's new tokens follow its text:
 #
 # ![Two batches. Padded on the right, "The sky is" is followed by a padding token, and the new token stands after it.
 # Padded on the left, both texts end where the new tokens begin, and the padding is masked and not counted in
@@ -805,7 +805,7 @@ assert len({tuple(row) for row in answers.tolist()}) > 1
 # * Where one text is right, as with our dates, take greedy decoding or a search, or vote if you can only draw. Where
 #   many are right, try a draw.
 # * Where there are right answers, count them. Where there are none, count at least such faults as repetition. A
-#   model's own score does not measure quality.
+#   better score need not be a better text.
 #
 # **Papers.** Sutskever, Vinyals, Le (2014), [arXiv:1409.3215](https://arxiv.org/abs/1409.3215): beam search for
 # networks that translate. Koehn and Knowles (2017), [arXiv:1706.03872](https://arxiv.org/abs/1706.03872): too many

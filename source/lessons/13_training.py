@@ -425,7 +425,7 @@ assert walk(sgd, 0.041)[-1].norm() > 3 and walk(adam, 0.1)[-1].norm() < 0.2
 # * **SGD** has one rate for both directions. Above $2/50 = 0.04$ each step across ends further out than it began.
 #   Below it, the way along the valley is slow: at 0.03 a sixth of it, $0.97^{59}$, is still left at the end.
 # * **Momentum** steps by a running mean of the gradients. Across, they change sign and largely cancel; along, they
-#   add up. It swings like a ball.
+#   stay. It swings like a ball.
 # * **Adam** also keeps a running mean of the *squares*, and divides by its root: while a gradient keeps its sign and
 #   size, each step moves the weight by about the rate, however steep the direction; where the sign keeps changing, by
 #   less. (Both means start at 0, hence the divisions by $1 - 0.9^t$ and $1 - 0.99^t$.)
@@ -695,7 +695,7 @@ table("healthy translator", "Ada", "Chen", "Dora")
 # |---|---|
 # | overlap | above 0: a leak |
 # | first loss | far above $\ln V$ and the twin: first logits too large; near $\ln V$, far below the twin: perhaps too small; below $\ln V$: the label is the token just read, or much padding counts |
-# | one batch | far above the twin, and the loss has no floor: it cannot learn |
+# | one batch | far above the twin and any floor of the labels: it cannot learn |
 # | text | not what the owner wants: ill, whatever the loss says |
 # | train() and eval() | they differ: dropout |
 # | update / weight | far below the twin's: rate too low; above it: not too low, and other probes tell the cause; exactly 0: never stepped |
@@ -706,9 +706,9 @@ table("healthy translator", "Ada", "Chen", "Dora")
 #
 # <details><summary>Bela: a loss of 0.06</summary>
 #
-# Three faults can make a loss too good to be true: a leak between the splits, a missing causal mask, or labels that
-# are not shifted, so that the model reads what it should predict. *Overlap* is 0 %, which rules out a leak of whole
-# windows.
+# Four faults can make a loss too good to be true: much padding, a leak between the splits, a missing causal mask, or
+# labels that are not shifted, so that the model reads what it should predict. *Overlap* is 0 %, which rules out a
+# leak of whole windows.
 #
 # And the *first loss* was below $\ln V$ before anything was learnt, which rules out a missing mask: a fresh writer
 # that could read ahead has not yet learnt to. Her table starts small, as every writer's does, and the bet of section
@@ -804,8 +804,8 @@ explorer
 # *across* the valley. And with a rate of 0.04 a step *along* the valley covers only 4 % of the way that is left.
 #
 # 2\. Adam's and AdamW's. If the gradient across is fifty times as large, so is the root of its mean square, and the
-# factor cancels. But in the round valley the gradient points straight at the star. With a rate of 1 SGD is there
-# after *one* step; Adam, at the best of its rates, is 0.11 away after ten.
+# factor cancels. But in the round valley SGD steps straight at the star. With a rate of 1 SGD is there after *one*
+# step; Adam, at the best of its rates, is 0.11 away after ten.
 #
 # 3\. Without noise Adam arrives at all three. With noise it arrives at none: in its last 50 steps it is 0.63 away on
 # average at a rate of 1, 0.20 at 0.1, and 0.06 at 0.02. With noise, a large rate travels fast and does not come to
@@ -966,8 +966,8 @@ assert 3.5 < end < 4.5
 #
 # <details><summary>Your language model has 50,257 tokens. What should its first loss be, and what if it is 3?</summary>
 #
-# $\ln 50257 = 10.8$. A fresh model cannot know so much. So it is not fresh, and somebody has loaded a checkpoint; or
-# the mean counts places that are cheap for it, such as padding; or the labels can be read off the input. A look at
+# $\ln 50257 = 10.8$. A fresh model cannot know so much. Either it is not fresh, and somebody has loaded a checkpoint;
+# or the mean counts places that are cheap for it, such as padding; or the labels can be read off the input. A look at
 # one batch shows the last two.
 #
 # </details>
@@ -995,8 +995,8 @@ assert 3.5 < end < 4.5
 # * A loss curve alone does not tell sick from healthy. Know where it should begin ($\ln V$ if the first logits are
 #   small; where they are not, as high as a healthy twin) and where it can end (the floor of the labels).
 # * Before a long run: overlap of the splits, the first loss, one batch again and again. All three are cheap.
-# * AdamW is gradient descent that remembers the mean gradient and the mean square, makes steps of at most about the
-#   rate, however steep the direction, and shrinks the weights a little.
+# * AdamW is gradient descent that remembers the mean gradient and the mean square, makes steps of about the rate
+#   where the gradient is steady, however steep the direction, and shrinks the weights a little.
 # * A diagnosis names the probe that rules out the runner-up (all seven probes: section 7).
 # * Losses are added up and divided once, by the number of labels.
 #

@@ -173,7 +173,8 @@ _ = right.set(title="a name that comes again", ylabel="bits saved, against anoth
 
 # %% [markdown]
 # SmolLM2 looks back. It gives the closing bracket 0.585 on average, and 0.001 where none was opened; a name that it
-# met once costs it 14 bits less. In the two younger texts it does both as well, if less surely (folded below).
+# met once costs it 14 bits less than after another name. In the two younger texts it does both as well, if less
+# surely (folded below).
 #
 # The two tables cannot see so far, and their differences are 0. Nano has a window of 64 tokens, on average more than
 # 100 characters. But it makes next to nothing of the bracket and the name. **Being able to look back is one thing,
@@ -197,7 +198,8 @@ for name, texts in younger.items():
 # %% [markdown] tags=["deeper"]
 # The same two probes, on the two texts that are younger than SmolLM2, but with fewer cases. It gives the brackets
 # 0.33 and 0.52, and the names cost it 9 and 8 bits less. It cannot have learnt these texts by heart. *Small* gives
-# the brackets 0.33 and 0.16. (It read an earlier version of both texts, so do not compare the two models closely.)
+# the brackets 0.33 and 0.16. (It was tested on an earlier version of both texts, so do not compare the two models
+# closely.)
 
 # %% [markdown]
 # ## 3. A number for a text
@@ -331,7 +333,7 @@ print(f"nano: {in_context.right(said, words)} of 12 right")
 assert in_context.right(said, words) == 0
 
 # %% [markdown]
-# None. So the exercise by itself is not enough.
+# None. So nano's exercise is not enough.
 #
 # And what has SmolLM2 learnt from its eight lines? Let us spoil them: the same questions, the same answers, but
 # shuffled, so that no answer stands next to its own question:
@@ -526,13 +528,13 @@ for name, prompt in (("as it is", question), ("in the template", chat)):
 assert len(smol_tokenizer.encode(chat, special=True)) > len(smol_tokenizer.encode(question)) + 5
 
 # %% [markdown]
-# Without the template it says nothing to this question: after the question mark, it finds, the text is over. With a
-# few more tokens it answers, but part of it is wrong.
+# Without the template it says nothing to this question: after the question mark, it finds, the text is over. With the
+# few tokens of the template it answers, but part of it is wrong.
 #
 # <details><summary>Deeper: who gives the orders?</summary>
 #
 # The model has no separate input for orders. The marks of the template are tokens in the same row: a program can keep
-# its users from typing them (`special=False`), but whether the model heeds them is once more a matter of training.
+# its users from typing them (`special=False`), but whether the model heeds the marks is a matter of training.
 #
 # </details>
 #
@@ -595,8 +597,8 @@ Markdown(f"<details><summary>What they wrote, when you have tried</summary>\n\n`
 # ## 7. What people get wrong
 #
 # **"GPT is a Transformer encoder."** This is tempting, because a GPT has no cross-attention and looks like one half
-# of the 2017 model. But an encoder's vectors have seen the whole text, and each of a GPT's only the text up to its
-# own token. Change the *last* word, and see whether the vectors of the earlier ones notice:
+# of the 2017 model. But an encoder's vectors have seen the whole text, and a GPT's only the text up to their own
+# token. Change the *last* word, and see whether the vectors of the earlier ones notice:
 
 # %%
 minilm, minilm_tokenizer = load("minilm")
@@ -647,10 +649,10 @@ assert scores["ordinary words"] >= 11 and scores["invented words"] <= 3 and scor
 assert in_context.right(said, questions) <= 6
 
 # %% [markdown]
-# Every ordinary word gets its plural, but only one of the twelve invented words does. SmolLM2 can write them: on the
-# third page it copied nearly all. On the last page, four are right (five with *heaves*). Some of the wrong ones are
-# plurals of another word: *gorges* for *gorp*, *feet* for *fep*. **With ordinary words it looked as if it had the
-# rule; with invented ones it seldom found the plural.**
+# Every ordinary word gets its plural, but only one of the twelve invented words does. SmolLM2 can write such words:
+# on the third page it copied nearly all. On the last page, four are right (five with *heaves*). Some of the wrong
+# ones are plurals of another word: *gorges* for *gorp*, *feet* for *fep*. **With ordinary words it looked as if it
+# had the rule; with invented ones it seldom found the plural.**
 #
 # So how far does "predict the next token" carry? SmolLM2, which was trained on conversations as well, often closes a
 # bracket that was opened 40 to 100 characters ago, says `pull` for `push`, and after a balanced page of new names

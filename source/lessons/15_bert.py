@@ -109,7 +109,7 @@ _ = ax.legend(loc="center right")
 #
 # Each sentence ends with a full stop, which we have not counted so far. In training it had a tag, too: that of the
 # name in its sentence. So at the full stop both taggers are asked once more whether it was a person or a place. By
-# then the causal tagger has already been wrong about a quarter of the names. How often is it right at the full stop?
+# then the causal tagger has already got about a quarter of the names wrong. How often is it right at the full stop?
 # Run the cell, and click your guess.
 
 # %%
@@ -353,9 +353,9 @@ for name, shown in names.items():
 
 # %% [markdown] tags=["deeper"]
 # `docs-bert` fills not quite a third of them. A table that has counted which token stood between which two reaches
-# 0.22. But patient counting can do as well as this network: in the last line every run of up to four neighbours
-# around the gap (one on the left and two on the right, say) has its own counts, and all of them vote, the longer runs
-# with more weight.
+# 0.22. But patient counting comes close to this network: in the last line every run of up to four neighbours around
+# the gap (one on the left and two on the right, say) has its own counts, and all of them vote, the longer runs with
+# more weight.
 
 # %% [markdown]
 # ## 4. From words to one vector
@@ -395,7 +395,7 @@ assert vectors[0] @ alone > 0.999 and careless[0] @ alone < 0.99
 # tells you. (The padding mask goes into the encoder as well, or real tokens would attend to padding.)
 #
 # **The model must be trained for it.** Filling gaps was BERT's **pre-training**, done once, before any task. Nothing
-# in it says that paragraphs about the same thing should have similar vectors, and comparing texts by the means of
+# in it says that paragraphs about the same thing should have similar vectors, and comparing texts by mean vectors of
 # such a BERT works poorly (Reimers and Gurevych 2019). MiniLM (Wang et al. 2020) began as a small copy of such a
 # model. Then it was shown a billion pairs of texts that belong together, such as a question and its answer, and had
 # to pick the partner out of a crowd (Henderson et al. 2017).
@@ -490,8 +490,8 @@ for number in (4, 0, 6):
 #   smaller, and reads only the first 64 tokens of a passage. Its exercise, its size or this limit may be the reason.
 #
 # So the trained word vectors alone are not enough, and neither is the network without training. We have not shown
-# that the *pairs* are needed (Reimers and Gurevych have), nor that reading both ways is: no control here has a causal
-# mask. (The *first token* comes in section 8.)
+# that the *pairs* are needed (Reimers and Gurevych show that they help), nor that reading both ways is: no control
+# here has a causal mask. (The *first token* comes in section 8.)
 #
 # </details>
 #
@@ -630,8 +630,8 @@ print(f"\neight templates of known words, three seeds: F1 {min(known):.2f} to {m
 
 # %% [markdown]
 # The first one, in a template that it knows, is perfect. In the second there is a place called *grew*. The tagger
-# seems to have learnt much about 18 sentences, and little about what a name is. Were only the *words* too new? No:
-# the last line has new templates made of words from the old ones, and F1 is still less than half of 0.82.
+# seems to have learnt much about 18 templates, and little about what a name is. Was it only that the *words* were
+# new? No: in new templates made of old words (last line) F1 is higher, but still less than half of 0.82.
 #
 # What would help? Perhaps a model that knew English before it saw the first template. That is lesson 16.
 #
@@ -652,7 +652,7 @@ print(f"\neight templates of known words, three seeds: F1 {min(known):.2f} to {m
 #
 # 3\. With us the bread has 0.11, and the nonsense 0.27. Among our fifty questions a marked passage that came first
 # had 0.38 or more; but first hits that were not the marked one reached 0.72. A threshold can keep out such nonsense,
-# but not wrong passages. Choose it on questions to which you know the answers.
+# but not every wrong passage. Choose it on questions to which you know the answers.
 #
 # </details>
 

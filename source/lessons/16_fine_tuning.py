@@ -105,7 +105,7 @@ for side, (method, label) in enumerate({"from scratch": "from scratch", "everyth
     told = [sum(run[kind] for run in runs) / len(runs) for kind in kinds[1:]]
     print(f"{label:19} new and other templates, invented names: {told[0]:.2f}, {told[1]:.2f}")
 ax.set_xticks(range(3), ["same templates,\nnew names", "six new templates", "sixteen other\nnew templates"])
-title = "120 steps, a dot a seed: only the model that has read before is at home in new templates"
+title = "120 steps, a dot a seed: in new templates the model that has read before is far ahead"
 ax.set(ylim=(0, 1), ylabel="entity F1", title=title)
 _ = ax.legend(loc="lower left")
 
@@ -229,17 +229,15 @@ for (part, held), color, offset in zip(parts.items(), ("C0", "C1"), ((-12, 8), (
         right.plot(x, y, "o-", color=color, alpha=0.45)
     for r, *place in [*zip([0, *at], over_seeds(held), over_seeds(scores), strict=True)][1:5]:
         right.annotate(r, place, xytext=offset, textcoords="offset points", color=color, fontsize=10)
-left.set(
-    xscale="log", ylim=(0, 1), xlabel="rank", ylabel="energy held", title="after nonsense the change is no less simple"
-)
+left.set(xscale="log", ylim=(0, 1), xlabel="rank", ylabel="energy held", title="nonsense: the change is no less simple")
 right.set(ylim=(0, 1), xlabel="energy kept", ylabel="F1, new templates", title="the eight largest pieces are enough")
 left.set_xticks(at, at), left.minorticks_off(), left.legend()
 right.legend(right.lines[:: len(changes)], ["the r largest kept", "all but the r largest kept"], fontsize=8)
 _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 
 # %% [markdown]
-# Left: after nonsense the change is about as simple from rank 8 on, and simpler below. So a change of low rank is no
-# sign that anything about names was learnt.
+# Left: after nonsense the change is about as simple from rank 8 on, and simpler below. So a simple change is no sign
+# that anything about names was learnt.
 #
 # Right: with no piece F1 is below 0.1. With eight it is about two thirds, much the same as with the whole change of
 # the matrices (orange, at energy 1). Would any large part have done as well? The rival without the one largest piece
@@ -294,7 +292,7 @@ torch.manual_seed(0)
 layer, x = LoRA(copy.deepcopy(minilm.encoder.blocks[5].attention.w_q)), torch.randn(4, 384)
 with torch.no_grad():
     old = layer.linear(x)
-    print(f"at the start it differs from the old layer by {(layer(x) - old).abs().max():.0f}")
+    print(f"at the start it differs from the old layer by {(layer(x) - old).abs().max():g}")
     layer.B += torch.randn_like(layer.B)  # as if something had been learnt
     separate, merged = layer(x), copy.deepcopy(layer.linear)
     merged.weight += layer.scale * layer.B @ layer.A
@@ -306,7 +304,7 @@ assert gap < 1e-4 * change_size
 # ## 4. Which numbers, and where?
 #
 # Does any other method need fewer numbers, or do better? All of them learn the new head. Some train a part of the old
-# model with it, or nothing else:
+# model, too, and one trains nothing but the head:
 #
 # * **The last block.**
 # * **The head** alone (a *linear probe*).
@@ -324,8 +322,8 @@ assert gap < 1e-4 * change_size
 # * **Adapters**: after each sub-layer a narrow network, down to a few numbers and up again, whose output is added to what
 #   came in (Houlsby et al. 2019). It has an activation inside, so unlike LoRA it cannot be merged.
 # * **Prefix tuning**: learnt keys and values, for all tokens to attend to (Li and Liang 2021).
-# * **Prompt tuning**: learnt vectors in front of the text, as if they were words. Its authors found that it needs large
-#   models to be as good as the others (Lester et al. 2021).
+# * **Prompt tuning**: learnt vectors in front of the text, as if they were words. Its authors found that it needs
+#   large models to match tuning everything (Lester et al. 2021).
 #
 # A comparison is only fair if each method gets a learning rate that suits it. So we tried several for each, without
 # looking at any test sentence. Then all were trained for 120 steps, on the same sentences in the same order, with
@@ -540,8 +538,8 @@ _ = ax.legend(loc="lower left")
 # ## 6. From continuing to answering
 #
 # So far the model labelled words. Now to one that *writes*: SmolLM2, of lesson 14. Asked in its chat template it
-# answers; asked without, it may say nothing, or go on without an end. Let us teach it to answer without any
-# template, in one sentence, with a LoRA of rank 8 and 50 steps.
+# answers; asked without, it may talk on until somebody stops it. Let us teach it to answer without any template, in
+# one sentence, with a LoRA of rank 8 and 50 steps.
 #
 # The examples come from Python itself: a question is `What does heapq.heappop do?`, and the answer is the first
 # sentence of that function's docstring. There are 300 pairs to learn from, and 30 functions of other modules to ask
@@ -600,7 +598,7 @@ for run in ("before", "answer only"):
 #
 # <details><summary>Deeper: is the loss on the answer only worth the trouble?</summary>
 #
-# Everybody recommends it. With the loss on all tokens the two numbers are 2.94 and 4.16: hardly worse (one run each).
+# It is the custom. With the loss on all tokens the two numbers are 2.94 and 4.16: hardly a difference (one run each).
 # Our questions differ in nothing but a name. Where what stands before the answer is long and of many kinds, the
 # difference may be larger; we have not measured it.
 #

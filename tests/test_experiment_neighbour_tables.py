@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -28,20 +29,19 @@ def test_what_the_lesson_says_of_tables_and_networks():
 
 
 def test_a_guess_is_what_stood_there_most_often():
-    rng = random.Random()
-    ids = rng.choices(range(2, 7), k=400) + rng.choices(range(8), k=400)
+    ids = random.choices(range(2, 7), k=400) + random.choices(range(8), k=400)
     rows = [[left, 9, right] for left in range(8) for right in range(8)]
     tables = neighbour_tables.Tables(ids, {0, 1}, [(row, 1) for row in rows])
-    inner = [(a, b, c) for a, b, c in zip(ids, ids[1:], ids[2:], strict=False) if b > 1]
+    pairs = list(pairwise(ids))  # the first token stands after none, the last one before none
+    inner = [(a, b, c) for (a, b), (_, c) in pairwise(pairs) if b > 1]
     for left, _, right in rows:
         guesses = tables.guesses([left, 9, right], 1)
-        counted = [Counter(i for i in ids if i > 1), Counter(b for a, b, _ in inner if a == left)]
-        counted.append(Counter(b for a, b, c in inner if (a, c) == (left, right)) or counted[1])
+        after = Counter(b for a, b in pairs if a == left and b > 1)
+        before = Counter(b for b, c in pairs if c == right and b > 1)
+        both = Counter(b for a, b, c in inner if (a, c) == (left, right))
+        counted = [Counter(i for i in ids if i > 1), after, both or after]
         for guess, counts in zip(guesses[:3], counted, strict=True):
             assert counts[guess] == max(counts.values())
-        after = Counter(b for a, b, c in inner if a == left)
-        before = Counter(b for a, b, c in inner if c == right)
-        both = Counter(b for a, b, c in inner if (a, c) == (left, right))
         votes = {
             i: sum(n * counts[i] / (counts.total() + 1) for n, counts in ((1, after), (1, before), (2, both)))
             for i in range(2, 8)

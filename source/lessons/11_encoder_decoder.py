@@ -100,7 +100,7 @@ print(f"all words right, in any order: {words}")
 # What does the encoder hand over? In the first of these models it was *one vector*. Those models read with a
 # recurrent network, a loop that carries a single vector from word to word. The vector after the last word was all
 # that the decoder ever saw of the source. Ours, too, can hand over one vector: the mean of the encoder's vectors
-# (left) instead of all of them (right). Everything else stays as it is:
+# (left) instead of all of them (right, the *full memory*). Everything else stays as it is:
 #
 # ![Two panels with the translator's own vectors for "November 22, 2026". Left: the eight vectors are drawn together into one,
 # their mean, and one thick arrow leads from it to the decoder. Right: eight arrows lead from the eight vectors to the
@@ -182,8 +182,9 @@ for text in ("seventy-two", example.source):
 # ## 4. What it learns from
 #
 # When the decoder has read only the sign for the beginning, `[BOS]`, it should write `sieben`; when it has read
-# `sieben`, it should write `und`; and so on, up to the end, `[EOS]`. So we give it the right translation, shifted
-# by one place: each row should write what the next row reads (upper half):
+# `sieben`, it should write `und`; and so on, up to the end, `[EOS]`. So we give it the right translation, shifted by
+# one place. We call each place of the decoder a *row*: it reads one piece, looks at the memory, and should write what
+# the next row reads (upper half):
 #
 # ![The pieces sieben, und, neunzig, tausend. Above, shifted: the row that reads BOS writes sieben, the row that reads sieben writes und,
 # and so on, up to EOS. Below, not shifted: each row writes the very token it reads.](figures/11_encoder_decoder_shift.svg)

@@ -475,9 +475,9 @@ predict("06_residual.trains", actual=choices[(only > 100 * guessing + 5) + (only
 # much gradient as they do, and still, at these rates, four of its five seeds stay at guessing.** (The fifth gets a
 # little further.)
 #
-# And it does not keep its gradient. Above the figure stands how much of it arrives at the bottom after the 250
-# steps: less than a hundredth, in four of the five. So the right size at the start is not enough. Would it be
-# enough if it lasted, or is something else missing? The next fold looks at both.
+# And it does not keep its gradient. Above the figure stands how much of it arrives at the bottom after the 250 steps:
+# less than a hundredth, in four of the five. So the right size at the start is not enough. Would it be enough if it
+# lasted, or is something else missing? The next part looks at both.
 #
 # </details>
 
@@ -526,7 +526,7 @@ assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-no
 # and *post-norm* lose the input as well. In *pre-norm*, where `x` grows and the branches do not, it fades least.
 #
 # Is that what holds *norm only* back? At most in part. With tanh in place of ReLU, and from another start, the inputs
-# no longer lean the same way. The gradient had not shrunk when we looked (five times in the training). (It may have
+# no longer lean the same way. The gradient had not shrunk when we looked, five times in the training. (It may have
 # been too large at some: up to 110 times that at the top.) Now *norm only* gets 45 % right; with ReLU and gain 1 it
 # gets 25 %. But with skips the same tanh branches get 65 %.
 #

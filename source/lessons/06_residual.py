@@ -533,8 +533,8 @@ assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-no
 # What gets lost is *directions*. Vectors of 32 numbers have room for 32 directions at right angles. Before training,
 # hardly more than one of them (1.5) comes through this *norm only*. On the way up, the inputs are squeezed towards
 # one line, some to one end of it and some to the other. On the way down, whatever the loss asks for at the top, what
-# arrives at the bottom lies mostly along one line. With skips 4.6 directions come through. (The count, and the trial
-# with its control, are folded below.)
+# arrives at the bottom lies mostly along one line, which each input has for itself. With skips 4.6 directions come
+# through. (The count, and the trial with its control, are folded below.)
 #
 # **So besides the size, ask whether different inputs are still different at the top, and different gradients still
 # different at the bottom.**

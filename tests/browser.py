@@ -95,8 +95,9 @@ class Lab:
             self.page.evaluate(READY)  # the toolbar's "idle" comes earlier, when a command would still be lost
 
     def run_all(self):
-        """Run every cell; returns when all are done."""
-        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        """Run every cell; returns when all are done, and fails if one was not."""
+        ran = self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        assert ran, "a cell failed or did not run: see below what the page shows"
 
     def python(self, code) -> str:
         """Run code in the notebook's kernel; what it printed, or its error."""
@@ -137,9 +138,29 @@ class Lab:
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
 
+def shown(page) -> str:
+    """What stands on the page, its end: for a test that fails where nobody looks."""
+    return page.locator("body").inner_text(timeout=5000)[-3000:]
+
+
 def missing(what):
     """Skip the test, or fail it on CI, where everything has to be there."""
     (pytest.fail if os.environ.get("CI") else pytest.skip)(f"browser tests need {what}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """With a browser test that failed, what its page shows."""
+    report = yield
+    page = getattr(item, "funcargs", {}).get("page")
+    if report.failed and call.when == "call" and page:
+        from playwright.sync_api import Error
+
+        try:
+            report.sections.append(("on the page", shown(page)))
+        except Error as error:  # the page is gone, or does not answer
+            report.sections.append(("on the page", str(error)))
+    return report
 
 
 @pytest.fixture(scope="session")

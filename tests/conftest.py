@@ -29,7 +29,7 @@ if not any(argument.startswith("--nbval") for argument in sys.argv):
         torch.manual_seed(0)
 
 
-from browser import chromium, jupyter_server, lab, page  # noqa: E402, F401
+from browser import chromium, jupyter_server, lab, page, pytest_runtest_makereport  # noqa: E402, F401
 
 collect_ignore = ["gpu"]  # `make test-gpu`: they need a conftest of their own, without the shape checks
 

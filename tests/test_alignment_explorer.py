@@ -224,12 +224,12 @@ def test_no_violation_and_nothing_cut_off(page, tmp_path, scheme):
 def test_an_explorer_that_is_gone_listens_to_nothing_and_other_sheets_change_nothing(page, tmp_path):
     seen = explorer()
     opened(page, tmp_path, seen)
-    before, after = page.evaluate(RENDERED_AND_REMOVED, str(seen._esm))
+    before, after = page.evaluate(RENDERED_AND_REMOVED, str(seen._module))
     assert before > 0 and after == 0
     looks = page.evaluate(LOOKS)
-    page.add_style_tag(content="\n".join(kind._css for kind in KINDS))
+    page.add_style_tag(content="\n".join(kind._sheet for kind in KINDS))
     assert page.evaluate(LOOKS) == looks
-    assert all(".tl-" in rule or rule.startswith("@") for rule in re.findall(r"[^{}]+(?={)", seen._css))
+    assert all(".tl-" in rule or rule.startswith("@") for rule in re.findall(r"[^{}]+(?={)", seen._sheet))
 
 
 LIVE = """

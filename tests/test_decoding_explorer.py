@@ -344,12 +344,12 @@ def test_no_violation_and_nothing_cut_off(page, tmp_path, dates, scheme):
 def test_an_explorer_that_is_gone_listens_to_nothing_and_other_sheets_change_nothing(page, tmp_path, dates):
     explorer = DecodingExplorer(*dates, DATE, beams=2)
     opened(page, tmp_path, explorer)
-    before, after = page.evaluate(RENDERED_AND_REMOVED, str(explorer._esm))
+    before, after = page.evaluate(RENDERED_AND_REMOVED, str(explorer._module))
     assert before > 0 and after == 0
     looks = page.evaluate(LOOKS)
-    page.add_style_tag(content="\n".join(kind._css for kind in KINDS))
+    page.add_style_tag(content="\n".join(kind._sheet for kind in KINDS))
     assert page.evaluate(LOOKS) == looks
-    assert all(".tl-" in rule or rule.startswith("@") for rule in re.findall(r"[^{}]+(?={)", explorer._css))
+    assert all(".tl-" in rule or rule.startswith("@") for rule in re.findall(r"[^{}]+(?={)", explorer._sheet))
 
 
 WITHOUT_AN_ANSWER = """async (module) => {
@@ -377,7 +377,7 @@ def test_where_no_kernel_answers_the_reader_is_told_and_the_sliders_still_move(p
     explorer = gpt()
     page.clock.install()
     opened(page, tmp_path, explorer)
-    page.evaluate(WITHOUT_AN_ANSWER, str(explorer._esm))
+    page.evaluate(WITHOUT_AN_ANSWER, str(explorer._module))
     page.locator(".tl-decoding .row").first.click()
     eventually(lambda: page.locator(".tl-decoding.asking").count() == 1)
     assert "No answer yet" not in page.inner_text(".tl-decoding")

@@ -100,7 +100,7 @@ def test_light_and_dark_both_have_contrast(explorer):
 def test_no_explorer_changes_how_anything_else_looks():
     """Their styles share a page in a notebook: every rule must begin with a class of our own."""
     for kind in KINDS:
-        css = re.sub(r"/\*.*?\*/", "", kind._css, flags=re.DOTALL)
+        css = re.sub(r"/\*.*?\*/", "", kind._sheet, flags=re.DOTALL)
         css = re.sub(r"@[^{]+\{((?:[^{}]|\{[^{}]*\})*)\}", r"\1", css)  # what stands inside @media
         for rule in re.findall(r"([^{}]+)\{", css):
             assert all(".tl-" in selector for selector in re.split(r",(?![^(]*\))", rule)), rule
@@ -130,7 +130,7 @@ RENDERED_AND_REMOVED = """async (module) => {
 def test_a_view_that_is_gone_listens_to_nothing(page, tmp_path, kind):
     view = kind(np.full((1, 2, 3, 3), 1 / 3), list("abc")) if kind is viz.AttentionView else made(kind)
     page.goto(view.save(tmp_path / "view.html").as_uri())
-    before, after = page.evaluate(RENDERED_AND_REMOVED, str(view._esm))
+    before, after = page.evaluate(RENDERED_AND_REMOVED, str(view._module))
     assert before > 0 and after == 0
 
 
@@ -142,5 +142,5 @@ LOOKS = """() => [...document.querySelectorAll(".tl-explorer, .tl-explorer *")].
 
 def test_the_sheets_of_other_explorers_behind_its_own_change_nothing(explorer):
     before = explorer.evaluate(LOOKS)
-    explorer.add_style_tag(content="\n".join(kind._css for kind in KINDS))
+    explorer.add_style_tag(content="\n".join(kind._sheet for kind in KINDS))
     assert explorer.evaluate(LOOKS) == before

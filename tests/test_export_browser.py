@@ -71,6 +71,27 @@ def test_a_lesson_is_one_page_that_asks_for_nothing(page, tmp_path):
 
 
 @pytest.mark.browser
+def test_a_part_that_is_folded_in_the_notebook_is_folded_on_the_page_but_not_on_paper(page, tmp_path):
+    new, folded = nbformat.v4.new_markdown_cell, {"jp-MarkdownHeadingCollapsed": True}
+    cells = [new("# Lesson"), new("### Deeper: one", metadata=folded), new("in one"), new("#### Still one"),
+             nbformat.v4.new_code_cell("1 + 1"), new("#### Deeper: two", metadata=folded), new("in two"),
+             new("## The road"), new("on it"), new("### Deeper: last", metadata=folded), new("in last")]  # fmt: skip
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "parts.ipynb")
+    page.goto(export(tmp_path / "parts.ipynb").as_uri())
+
+    def seen():
+        texts = [*(cell.source.lstrip("# ") for cell in cells)]
+        return [text for text in texts if page.get_by_text(text).is_visible()]
+
+    assert seen() == ["Lesson", "Deeper: one", "The road", "on it", "Deeper: last"]
+    page.get_by_text("Open this part").first.click()
+    assert seen() == [cell.source.lstrip("# ") for cell in cells if cell.source not in ("in two", "in last")]
+    page.emulate_media(media="print")
+    assert len(seen()) == len(cells) and not page.get_by_text("Open this part").first.is_visible()
+    assert not page.locator("main .jp-part .jp-part >> text=The road").count()
+
+
+@pytest.mark.browser
 def test_columns_that_a_cell_printed_stay_columns_on_a_phone(page, tmp_path):
     row = "  ".join(f"{n:>12}" for n in range(9))
     printed = nbformat.v4.new_output("stream", text=f"{row}\n{row}\n")

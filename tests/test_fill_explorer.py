@@ -277,7 +277,7 @@ def test_where_no_kernel_answers_the_reader_is_told_and_single_words_are_shown(p
     explorer = fill(hidden=(1,))
     page.clock.install()
     opened(page, tmp_path, explorer)
-    page.evaluate(WITHOUT_AN_ANSWER, str(explorer._esm))
+    page.evaluate(WITHOUT_AN_ANSWER, str(explorer._module))
     tokens = page.locator(".tl-fill .token")
     tokens.nth(3).click()
     eventually(lambda: page.locator(".tl-fill.asking").count() == 1)

@@ -407,7 +407,7 @@ def test_where_no_kernel_answers_the_reader_is_told_and_the_places_still_move(pa
     explorer = ladder("the cat sat")
     page.clock.install()
     opened(page, tmp_path, explorer)
-    page.evaluate(WITHOUT_AN_ANSWER, str(explorer._esm))
+    page.evaluate(WITHOUT_AN_ANSWER, str(explorer._module))
     page.get_by_text("another seed").click()
     eventually(lambda: page.locator(".tl-ladder.asking").count() == 1)
     assert "No answer yet" not in page.inner_text(".tl-ladder")

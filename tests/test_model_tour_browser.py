@@ -187,10 +187,10 @@ def test_no_violation_at_any_station(page, shown, dates, scheme):
 def test_a_tour_that_is_gone_listens_to_nothing_and_other_sheets_change_nothing(shown, dates):
     page = shown(dates)
     stops(page).nth(5).click()
-    before, after = page.evaluate(RENDERED_AND_REMOVED, str(dates._esm))
+    before, after = page.evaluate(RENDERED_AND_REMOVED, str(dates._module))
     assert before > 0 and after == 0
     looks = page.evaluate(LOOKS)
-    page.add_style_tag(content="\n".join(kind._css for kind in KINDS))
+    page.add_style_tag(content="\n".join(kind._sheet for kind in KINDS))
     assert page.evaluate(LOOKS) == looks
 
 

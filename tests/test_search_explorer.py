@@ -223,7 +223,7 @@ def test_where_no_kernel_answers_the_reader_is_told(page, tmp_path):
     explorer = both()
     page.clock.install()
     opened(page, tmp_path, explorer)
-    page.evaluate(WITHOUT_AN_ANSWER, str(explorer._esm))
+    page.evaluate(WITHOUT_AN_ANSWER, str(explorer._module))
     page.get_by_label("question", exact=True).fill("who?")
     page.clock.fast_forward(200)
     eventually(lambda: page.locator(".tl-search.waiting").count() == 1)

@@ -19,11 +19,12 @@ from .viz.saved_page import target
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 NO_FORMULA: tuple[type[Exception], ...] = tuple(one for one in vars(exceptions).values() if isinstance(one, type))
+HEADING, BELOW_ALL = re.compile(r"(#{1,6}) "), 7
 IN_HTML = re.compile(r"\$([^$\n]+)\$")  # a formula within a <summary>
 ADDRESSES = ("mathjax_url", "require_js_url", "jquery_url", "mermaid_js_url", "mermaid_layout_elk_js_url",
              "jupyter_widgets_base_url", "widget_renderer_url")  # fmt: skip
 
-# What a lesson keeps folded (code beside the road, an answer below its guess) is folded on the page too.
+# What a lesson keeps folded (code, an answer below its guess, a part beside the road) is folded on the page too.
 FOLDED = """
 {%- extends 'index.html.j2' -%}
 {%- block html_head -%}
@@ -38,7 +39,15 @@ FOLDED = """
   .jp-RenderedMarkdown p > img, .jp-RenderedHTML > img { max-width: 620px !important }
 }
 .jp-RenderedMarkdown details { margin-bottom: 1em }
+/* A part beside the road is folded on the screen; on paper nobody could open it. */
+@media print { .jp-part > summary { display: none } .jp-part::details-content { content-visibility: visible } }
 </style>
+{%- endblock -%}
+{%- block any_cell -%}
+{{ "</details>" * cell.metadata.ends }}
+{{- super() }}
+{%- if cell.metadata.begins %}<details class="jp-folded jp-part"><summary>Open this part</summary>{% endif %}
+{{- "</details>" * cell.metadata.ends_after }}
 {%- endblock -%}
 {%- macro fold(inside, folded, words) -%}
 {%- if not folded %}{{ inside }}{% else %}
@@ -102,6 +111,7 @@ def export(notebook: Path, page: Path | None = None) -> Path:
     book = read_notebook(notebook)
     page = target(page or notebook.with_suffix(".html"), ("html",))
     book.metadata.pop("widgets", None)
+    mark_parts(book.cells)
     for cell in book.cells:
         for output in cell.get("outputs", ()):
             as_picture(output)
@@ -109,6 +119,20 @@ def export(notebook: Path, page: Path | None = None) -> Path:
     body, _ = PageExporter().from_notebook_node(book, place)
     write_whole(page, body)
     return page
+
+
+def mark_parts(cells: list) -> None:
+    """Note where the parts begin and end that JupyterLab keeps folded under their headings."""
+    unfolded: list[int] = []  # the headings' levels of the parts that have begun
+    for cell in cells:
+        heading = HEADING.match(cell.source) if cell.cell_type == "markdown" else None
+        level = len(heading[1]) if heading else BELOW_ALL
+        going_on = [one for one in unfolded if one < level]
+        folded = bool(heading and cell.metadata.get("jp-MarkdownHeadingCollapsed"))
+        cell.metadata.update(ends=len(unfolded) - len(going_on), begins=folded, ends_after=0)
+        unfolded = [*going_on, level] if folded else going_on
+    if cells:
+        cells[-1].metadata.ends_after = len(unfolded)
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:

@@ -40,8 +40,8 @@ class AlignmentExplorer(Explorer):
     other models, steps that do not rise, one model twice, and for a text that is empty or too long.
     """
 
-    _esm = module("alignment_explorer")
-    _css = sheet("alignment_explorer")
+    _module = module("alignment_explorer")
+    _sheet = sheet("alignment_explorer")
     title = "what a translator reads while it writes, as it learns"
     steps = traitlets.List().tag(sync=True)
     n_heads = traitlets.Int().tag(sync=True)
@@ -195,7 +195,7 @@ class AlignmentExplorer(Explorer):
 
     def _page(self) -> str:
         state = {name: getattr(self, name) for name in self.own_traits()} | {"text": self.heard, "message": ""}
-        return saved_page.page(self.title, self._esm, self._css, state)
+        return saved_page.page(self.title, self._module, self._sheet, state)
 
     def draw(self, figure):
         """The weights of this step and head as a grid, with the text that the model writes above them."""

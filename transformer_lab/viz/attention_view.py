@@ -4,7 +4,6 @@ import base64
 from functools import partial
 from pathlib import Path
 
-import anywidget
 import numpy as np
 import traitlets
 
@@ -16,6 +15,7 @@ from . import attention_picture, saved_page
 from .browser_data import BrowserData, records_by_name
 from .browser_files import module, sheet
 from .inputs import number, patches
+from .shared_script import SharedScript
 from .snapshots import Snapshot
 
 LONGEST_TITLE = 80  # letters of a text in it
@@ -35,7 +35,7 @@ def cut(text: str) -> str:
     return text if len(text) <= LONGEST_TITLE else text[: LONGEST_TITLE - 1] + "…"
 
 
-class AttentionView(anywidget.AnyWidget):
+class AttentionView(SharedScript):
     """Attention (L, H, T, S), queries in rows and keys in columns: a grid of all heads and one large map.
 
     Axis 0 is layers, not a batch; a list with one (1, H, T, S) tensor per layer, as Hugging Face returns, is accepted.
@@ -52,8 +52,8 @@ class AttentionView(anywidget.AnyWidget):
     weights are wrong.
     """
 
-    _esm = module("attention_view")
-    _css = sheet("attention_view")
+    _module = module("attention_view")
+    _sheet = sheet("attention_view")
     _parts = traitlets.List().tag(sync=True)  # see BrowserData
     _steps = traitlets.List().tag(sync=True)  # each {"step", "loss"}, see `number`; empty where no training is shown
     _weights = traitlets.Bytes().tag(sync=True)  # 16 bits each: all of them, or one layer's
@@ -166,7 +166,7 @@ class AttentionView(anywidget.AnyWidget):
         if format in ("png", "svg"):
             return self._picture(format)
         state = {name: getattr(self, name) for name in SAVED}
-        return saved_page.page(self._heading(), self._esm, self._css, state).encode("utf-8")
+        return saved_page.page(self._heading(), self._module, self._sheet, state).encode("utf-8")
 
     def _heading(self) -> str:
         """A saved page's title; without one, what was read, and what for."""

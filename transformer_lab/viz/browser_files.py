@@ -2,7 +2,7 @@
 
 A file imports what it needs: `import { html } from "./kit.js";`, or in a sheet `@import "./kit.css";`. Here the
 imported text replaces that line, so that neither a notebook nor a saved page loads anything. Comments and idle spaces
-are removed, for every view in a notebook keeps the text.
+are removed, for a notebook that is saved keeps the text.
 The files of a module share one scope: no two may declare the same name at the top level.
 """
 

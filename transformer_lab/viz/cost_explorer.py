@@ -47,8 +47,8 @@ def model_cost(
 class CostExplorer(Explorer):
     """Sliders for a model's sizes: `CostExplorer()`, then read `.cost`, `.d_ff`, `.ratio`."""
 
-    _esm = module("cost_explorer")
-    _css = sheet("cost_explorer")
+    _module = module("cost_explorer")
+    _sheet = sheet("cost_explorer")
     title = "where parameters and FLOPs are"
     widths = traitlets.List(list(WIDTHS), read_only=True).tag(sync=True)
     heads = traitlets.List(list(HEADS), read_only=True).tag(sync=True)

@@ -5,7 +5,6 @@ import re
 import threading
 from contextlib import nullcontext
 
-import anywidget
 import ipywidgets
 import traitlets
 
@@ -17,6 +16,7 @@ from ..models import Transformer
 from .attention_view import AttentionView
 from .browser_files import module, sheet
 from .inputs import romanised
+from .shared_script import SharedScript
 
 WHOLE = "nothing"
 LONGEST = 32  # tokens: with a part switched off, the model may never stop
@@ -41,10 +41,10 @@ def romanised_words(tokenizer, text: str) -> str:
     return "" if romanised(text) == text else re.sub(r"(?<=\d) (?=\d)", "", words)
 
 
-class Answer(anywidget.AnyWidget):
+class Answer(SharedScript):
     """The translation, the same in Latin letters, and a note; grey while the kernel has not heard what was asked."""
 
-    _esm, _css = module("translator_answer"), sheet("translator_answer")
+    _module, _sheet = module("translator_answer"), sheet("translator_answer")
     text = traitlets.Unicode().tag(sync=True)
     part = traitlets.Int().tag(sync=True)  # the place of the choice in its menu, as is kind
     kind = traitlets.Int().tag(sync=True)

@@ -46,8 +46,8 @@ class DecodingExplorer(Explorer):
     texts that begin with what is written. Raises ValueError for other models, and for a text that is empty or too long.
     """
 
-    _esm = module("decoding_explorer")
-    _css = sheet("decoding_explorer")
+    _module = module("decoding_explorer")
+    _sheet = sheet("decoding_explorer")
     title = "decoding, token by token"
     step = traitlets.Dict().tag(sync=True)  # as `_next` makes it: what is written, and what could follow
     logits = traitlets.Bytes().tag(sync=True)  # of what could follow, float32, the largest first, less the largest
@@ -320,7 +320,7 @@ class DecodingExplorer(Explorer):
 
     def _page(self) -> str:
         state = {name: getattr(self, name) for name in self.own_traits()} | {"text": self.heard, "message": ""}
-        return saved_page.page(title_of(self.model, self.heard), self._esm, self._css, state)
+        return saved_page.page(title_of(self.model, self.heard), self._module, self._sheet, state)
 
     def draw(self, figure):
         """What could follow; and the beams as a tree, if there are several."""

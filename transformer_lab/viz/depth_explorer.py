@@ -50,8 +50,8 @@ def through_layers(
 class DepthExplorer(Explorer):
     """Two gains, a depth and a norm: `DepthExplorer()`, then read `.variance`, `.gradient`, `.around`."""
 
-    _esm = module("depth_explorer")
-    _css = sheet("depth_explorer")
+    _module = module("depth_explorer")
+    _sheet = sheet("depth_explorer")
     title = "signal and gradient through a deep stack"
     depth = traitlets.Int(32).tag(sync=True)
     skip = traitlets.Float(1.0).tag(sync=True)

@@ -59,8 +59,8 @@ class EntityExplorer(Explorer):
     that is empty or too long.
     """
 
-    _esm = module("entity_explorer")
-    _css = sheet("entity_explorer")
+    _module = module("entity_explorer")
+    _sheet = sheet("entity_explorer")
     title = "a sentence, and the names that are found in it"
     taggers = traitlets.List().tag(sync=True)  # [name, a line about it]
     records = traitlets.List().tag(sync=True)  # the sentences so far, the latest last, each as `_read` makes it
@@ -149,7 +149,7 @@ class EntityExplorer(Explorer):
 
     def _page(self) -> str:
         state = {name: getattr(self, name) for name in self.own_traits()} | {"text": self.heard, "message": ""}
-        return saved_page.page(self.title, self._esm, self._css, state)
+        return saved_page.page(self.title, self._module, self._sheet, state)
 
     def draw(self, figure):
         """The sentence as each tagger reads it, with its names in boxes."""

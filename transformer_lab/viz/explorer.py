@@ -7,17 +7,17 @@ formula, so that dragging needs no round trip; a test compares the two.
 import base64
 from pathlib import Path
 
-import anywidget
 from matplotlib import style
 from matplotlib.figure import Figure
 
 from . import saved_page
 from .plots import lay_on_card
 from .png import small_png
+from .shared_script import SharedScript
 
 
-class Explorer(anywidget.AnyWidget):
-    """A subclass sets `_esm = module(NAME)`, `_css = sheet(NAME)` and `title`, and defines its traits and `draw`."""
+class Explorer(SharedScript):
+    """A subclass sets `_module`, `_sheet` and `title`, and defines its traits and `draw`."""
 
     title = ""  # one line: the saved page's title, and what stands in a notebook that shows no pictures
 
@@ -39,12 +39,12 @@ class Explorer(anywidget.AnyWidget):
 
     def _page(self) -> str:
         state = {name: getattr(self, name) for name in self.own_traits()}
-        return saved_page.page(self.title, self._esm, self._css, state)
+        return saved_page.page(self.title, self._module, self._sheet, state)
 
     @classmethod
     def own_traits(cls) -> list[str]:
         """The synced traits that the explorer defines itself; all others are ipywidgets' business."""
-        names = set(cls.class_trait_names(sync=True)) - set(anywidget.AnyWidget.class_trait_names(sync=True))
+        names = set(cls.class_trait_names(sync=True)) - set(SharedScript.class_trait_names(sync=True))
         return sorted(name for name in names if not name.startswith("_"))
 
     def __repr__(self):

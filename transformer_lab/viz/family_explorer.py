@@ -62,8 +62,8 @@ def divisor_near(n: int, wanted: int, most: int) -> int:
 class FamilyExplorer(Explorer):
     """Choose a family and sizes: `FamilyExplorer()`, then read `.config`, `.parameters` (by part) and `.total`."""
 
-    _esm = module("family_explorer")
-    _css = sheet("family_explorer")
+    _module = module("family_explorer")
+    _sheet = sheet("family_explorer")
     title = "one block, four families"
     presets = traitlets.Dict(read_only=True).tag(sync=True)
     choices = traitlets.Dict(read_only=True).tag(sync=True)

@@ -54,8 +54,8 @@ class FillExplorer(Explorer):
     or too long, and for a token that is not there.
     """
 
-    _esm = module("fill_explorer")
-    _css = sheet("fill_explorer")
+    _module = module("fill_explorer")
+    _sheet = sheet("fill_explorer")
     title = "a sentence with hidden words, and what could stand there"
     readings = traitlets.List().tag(sync=True)  # of the texts so far, the latest last, each as `_read` makes it
     text = traitlets.Unicode().tag(sync=True)
@@ -174,7 +174,7 @@ class FillExplorer(Explorer):
 
     def _page(self) -> str:
         state = {name: getattr(self, name) for name in self.own_traits()} | {"text": self.heard, "message": ""}
-        return saved_page.page(self.title, self._esm, self._css, state)
+        return saved_page.page(self.title, self._module, self._sheet, state)
 
     def nth(self, n: int) -> str:
         """The name of a token for readers, who count from 1."""

@@ -1,16 +1,16 @@
 """The options of a guess as buttons. A press goes to Python, which keeps the guess and says what became of it."""
 
-import anywidget
 import traitlets
 
 from .browser_files import module, sheet
+from .shared_script import SharedScript
 
 
-class GuessButtons(anywidget.AnyWidget):
+class GuessButtons(SharedScript):
     """Buttons for the options of a question (grading/guess_card.py)."""
 
-    _esm = module("guess_buttons")
-    _css = sheet("guess_buttons")
+    _module = module("guess_buttons")
+    _sheet = sheet("guess_buttons")
     options = traitlets.List(traitlets.Unicode()).tag(sync=True)
     guess = traitlets.Unicode().tag(sync=True)  # the first one, which counts
     later = traitlets.Unicode().tag(sync=True)  # one that came after it, or after the run

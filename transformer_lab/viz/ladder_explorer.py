@@ -39,8 +39,8 @@ class LadderExplorer(Explorer):
     returns when all rungs have written. Raises ValueError for other rungs, and for a text that is empty or too long.
     """
 
-    _esm = module("ladder_explorer")
-    _css = sheet("ladder_explorer")
+    _module = module("ladder_explorer")
+    _sheet = sheet("ladder_explorer")
     title = "one text down a ladder of models"
     rungs = traitlets.List().tag(sync=True)  # [name, a line about it]
     answers = traitlets.Dict().tag(sync=True)  # by name, those that are complete, as `write` makes them
@@ -181,7 +181,7 @@ class LadderExplorer(Explorer):
     def _page(self) -> str:
         self.wait()
         state = {name: getattr(self, name) for name in self.own_traits()} | {"text": self.heard, "message": ""}
-        return saved_page.page(self.title, self._esm, self._css, state)
+        return saved_page.page(self.title, self._module, self._sheet, state)
 
     def draw(self, figure):
         """What each rung wrote, and its most likely tokens at the place."""

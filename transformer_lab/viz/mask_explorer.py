@@ -48,8 +48,8 @@ def make_mask(kind: str, T: int, S: int, n_padded: int = 0, side: str = "right")
 class MaskExplorer(Explorer):
     """Choose a mask and a key: `MaskExplorer()`, then read `.mask`, `.changed_rows`, `.empty_rows`."""
 
-    _esm = module("mask_explorer")
-    _css = sheet("mask_explorer")
+    _module = module("mask_explorer")
+    _sheet = sheet("mask_explorer")
     title = "a mask, and which outputs change when one key changes"
     T = traitlets.Int(6).tag(sync=True)
     S = traitlets.Int(6).tag(sync=True)

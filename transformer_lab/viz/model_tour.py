@@ -42,8 +42,8 @@ class ModelTour(Explorer):
     is empty, beyond the model's max_len, or too long to be shown.
     """
 
-    _esm = module("model_tour")
-    _css = sheet("model_tour")
+    _module = module("model_tour")
+    _sheet = sheet("model_tour")
     stacks = traitlets.List().tag(sync=True)  # each as `wire` makes it
     weights = traitlets.Bytes().tag(sync=True)  # of attention, 16 bits each
     romanised = traitlets.Dict().tag(sync=True)  # labels that are not in Latin letters, in these
@@ -152,7 +152,7 @@ class ModelTour(Explorer):
     def _page(self) -> str:
         state = {name: getattr(self, name) for name in self.own_traits()}
         state |= {"lessons": {}, "text": self.heard, "message": ""}
-        return saved_page.page(self.title, self._esm, self._css, state)
+        return saved_page.page(self.title, self._module, self._sheet, state)
 
     def draw(self, figure):
         """The journey of the token that is followed, what the station reads, and what is said at the end."""

@@ -43,8 +43,8 @@ def normalise(cube, over: str = "features", eps: float = EPS) -> tuple[np.ndarra
 class NormExplorer(Explorer):
     """Change one number of a cube: `NormExplorer()`, then read `.over`, `.cell`, `.value`, `.changed`."""
 
-    _esm = module("norm_explorer")
-    _css = sheet("norm_explorer")
+    _module = module("norm_explorer")
+    _sheet = sheet("norm_explorer")
     title = "which outputs move when one input does"
     cube = traitlets.List(CUBE, read_only=True).tag(sync=True)
     over = traitlets.Enum(tuple(AXES), "batch").tag(sync=True)

@@ -84,8 +84,8 @@ class OptimiserExplorer(Explorer):
     Python and the browser may set `rate`, `beta`, `decay` (AdamW's), `noise`, `steepness` and `steps`.
     """
 
-    _esm = module("optimiser_explorer")
-    _css = sheet("optimiser_explorer")
+    _module = module("optimiser_explorer")
+    _sheet = sheet("optimiser_explorer")
     title = "four ways down a ravine"
     draws = traitlets.List(DRAWS, read_only=True).tag(sync=True)
     rates = traitlets.List(RATES, read_only=True).tag(sync=True)

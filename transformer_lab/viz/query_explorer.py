@@ -44,8 +44,8 @@ def attend_to(query, keys, values, temperature: float | int = 1.0) -> tuple[np.n
 class QueryExplorer(Explorer):
     """Drag a query among five keys: `QueryExplorer()`, then read `.query`, `.temperature`, `.weights`, `.output`."""
 
-    _esm = module("query_explorer")
-    _css = sheet("query_explorer")
+    _module = module("query_explorer")
+    _sheet = sheet("query_explorer")
     title = "one query among five keys"
     key_points = traitlets.List(read_only=True).tag(sync=True)  # `keys` is ipywidgets' own name
     value_points = traitlets.List(read_only=True).tag(sync=True)

@@ -48,8 +48,8 @@ class RankExplorer(Explorer):
     Raises ValueError for matrices that do not fit together, and for one that did not change.
     """
 
-    _esm = module("rank_explorer")
-    _css = sheet("rank_explorer")
+    _module = module("rank_explorer")
+    _sheet = sheet("rank_explorer")
     title = "the change of a weight matrix, and what a low rank keeps of it"
     matrices = traitlets.List().tag(sync=True)  # each as `record` makes it
     name = traitlets.Unicode().tag(sync=True)

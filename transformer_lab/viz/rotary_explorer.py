@@ -52,8 +52,8 @@ class RotaryExplorer(Explorer):
     Without arguments q and k are equal, each pair an arrow of length 1 that points to the right at position 0.
     """
 
-    _esm = module("rotary_explorer")
-    _css = sheet("rotary_explorer")
+    _module = module("rotary_explorer")
+    _sheet = sheet("rotary_explorer")
     title = "rotary positions: one dial for each pair of features"
     q = traitlets.List(read_only=True).tag(sync=True)
     k = traitlets.List(read_only=True).tag(sync=True)

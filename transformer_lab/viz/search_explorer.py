@@ -46,8 +46,8 @@ class SearchExplorer(Explorer):
     a question that is empty or too long.
     """
 
-    _esm = module("search_explorer")
-    _css = sheet("search_explorer")
+    _module = module("search_explorer")
+    _sheet = sheet("search_explorer")
     title = "a question, and the passages that a search finds"
     searches = traitlets.List().tag(sync=True)  # [name, a line about it]
     answers = traitlets.Dict().tag(sync=True)  # by name the hits, each as `wire` makes it
@@ -110,7 +110,7 @@ class SearchExplorer(Explorer):
 
     def _page(self) -> str:
         state = {name: getattr(self, name) for name in self.own_traits()} | {"text": self.heard, "message": ""}
-        return saved_page.page(self.title, self._esm, self._css, state)
+        return saved_page.page(self.title, self._module, self._sheet, state)
 
     def draw(self, figure):
         """The question, and of each search the titles, scores and beginnings of what it found."""

@@ -40,8 +40,8 @@ def softmax_and_loss(scores, target: int, temperature: float | int = 1.0) -> tup
 class SoftmaxExplorer(Explorer):
     """Move five scores: `SoftmaxExplorer()`, then read `.scores`, `.target`, `.loss`, `.lead`, `.probabilities`."""
 
-    _esm = module("softmax_explorer")
-    _css = sheet("softmax_explorer")
+    _module = module("softmax_explorer")
+    _sheet = sheet("softmax_explorer")
     title = "five scores, their softmax and the loss"
     scores = traitlets.List(SCORES).tag(sync=True)
     shift = traitlets.Float(0.0).tag(sync=True)  # added to every score

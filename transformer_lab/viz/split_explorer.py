@@ -32,8 +32,8 @@ def split_both_ways(T: int, H: int, d_head: int) -> tuple[np.ndarray, np.ndarray
 class SplitExplorer(Explorer):
     """Click a number and see where it goes: `SplitExplorer()`, then read `.split`, `.viewed`, `.agree`."""
 
-    _esm = module("split_explorer")
-    _css = sheet("split_explorer")
+    _module = module("split_explorer")
+    _sheet = sheet("split_explorer")
     title = "a tensor cut into heads, by view + transpose and by view alone"
     n_positions = traitlets.Int(4).tag(sync=True)
     n_heads = traitlets.Int(3).tag(sync=True)

@@ -37,8 +37,8 @@ class TokenizerExplorer(Explorer):
     half a character.
     """
 
-    _esm = module("tokenizer_explorer")
-    _css = sheet("tokenizer_explorer")
+    _module = module("tokenizer_explorer")
+    _sheet = sheet("tokenizer_explorer")
     title = "one text, and its tokens"
     readings = traitlets.List().tag(sync=True)  # each as `wire` makes it
     characters = traitlets.List().tag(sync=True)  # of the text, each as it is drawn
@@ -122,7 +122,7 @@ class TokenizerExplorer(Explorer):
 
     def _page(self) -> str:
         state = {name: getattr(self, name) for name in self.own_traits()} | {"text": self.heard, "message": ""}
-        return saved_page.page(self.title, self._esm, self._css, state)
+        return saved_page.page(self.title, self._module, self._sheet, state)
 
     def draw(self, figure):
         """The tokens of each tokenizer, one under the other, with their ids."""

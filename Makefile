@@ -45,6 +45,7 @@ AGAIN := again
 endif
 endif
 
+MAIN := $(PYTEST) -p no:nbval -q tests --ignore tests/test_checks.py
 NBVAL := PYTHONPATH=tests $(PYTEST) -q --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg \
 	--nbval-kernel-startup-timeout 300 -p no:cacheprovider -p notebook_seconds notebooks solutions
 
@@ -63,8 +64,10 @@ lab: .venv/course
 	$(BIN)/python -m jupyterlab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" \
 		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
 
+# What failed is tried once more, alone: beside others on a slow machine, a browser may be too late.
 test: lint
-	$(RUN) OMP_NUM_THREADS=1 $(PYTEST) -n $(WORKERS) --dist loadfile -p no:nbval -q tests --ignore tests/test_checks.py
+	$(RUN) OMP_NUM_THREADS=1 $(MAIN) -n $(WORKERS) --dist loadfile || \
+		$(RUN) OMP_NUM_THREADS=1 $(MAIN) --last-failed --last-failed-no-failures none
 	$(RUN) OMP_NUM_THREADS=1 SEEDS=1 $(PYTEST) -n $(WORKERS) -p no:nbval -q tests/test_checks.py
 	$(RUN) OMP_NUM_THREADS=1 $(NBVAL) -n $(WORKERS) --dist loadfile
 

@@ -8,7 +8,8 @@ from transformer_lab.viz.browser_files import STATIC, _script, module, sheet
 
 THIRD_PARTY = "bertviz_d3"
 SCRIPTS = {path.stem: path.read_text(encoding="utf-8") for path in STATIC.glob("*.js") if path.stem != THIRD_PARTY}
-WIDGETS = [name for name, text in SCRIPTS.items() if "export default { render };" in text]
+FETCHER = "shared_script"  # it has no script of its own to show, and imports the one that it has fetched
+WIDGETS = [name for name, text in SCRIPTS.items() if "export default { render };" in text and name != FETCHER]
 IMPORTED = re.compile(r'^import \{ ([^}]*?),? \} from "\./(\w+)\.js";$', re.M)
 OWN = re.compile(r"^(?:export )?(?:async )?(?:function|class|const|let) (\w+|[\[{][^=]*[\]}])", re.M)
 
@@ -28,6 +29,11 @@ def test_a_joined_module_needs_no_other_and_gives_one_thing(name):
     assert not re.search(r"^import\b|\bimport\(|^ *//", joined, re.M)
     assert re.findall(r"^export .*$", joined, re.M) == ["export default { render };"]
     assert not re.search(r"@import|url\(", sheet(name))
+
+
+def test_the_script_that_fetches_the_others_imports_what_it_was_given_and_nothing_else():
+    imports = re.findall(r"^import\b.*|\bimport\(.*?\)", module(FETCHER), re.M)
+    assert imports == ["import(url)"] and "url = URL.createObjectURL(new Blob([script" in module(FETCHER)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

@@ -1,25 +1,25 @@
 # %% [markdown]
 # # 12 Decoding
 #
-# **Why is the likeliest text not the best text?**
+# **Why is the likeliest text not always the best?**
 #
 # ![The text so far, "My favourite animal is the", goes into the model. What it says: cat 0.11, elephant 0.07, Mon
 # 0.02, lion 0.02, one 0.02, and 49,147 other tokens together 0.75. A lit box, choose one, takes one of them; it is
 # appended to the text, and all begins again.](figures/12_decoding_where.svg)
 #
 # A language model does not write. It reads a text and says how probable each next token is; then somebody has to
-# choose. In the drawing that is the lit box, and there is no network in it. (`Mon` is a piece of a word.) It looks
-# like a detail: take the likeliest token each time, what else?
+# choose. In the drawing that is the lit box, and there is no network in it. (`Mon` is a piece of a word.) That looks
+# like a detail: why not take the likeliest token each time?
 #
-# In this lesson you will see what becomes of that, with dates, with menus, and with a model that writes fluent
-# English and then goes round in circles. You will be able to
+# In this lesson you will see where that leads, with dates, with menus, and with a model that writes fluent English
+# and then goes round in circles. You will be able to
 #
 # * write the loop between a model and a text, and end it;
 # * tell, for a wrong text, whether the search or the model was at fault;
 # * choose a way of decoding for a task, and a measure that notices when it fails.
 #
-# About 50 minutes. You need softmax and logarithm ([lesson 01](01_toolkit.ipynb)) and the tokens of [lesson
-# 10](10_tokens.ipynb).
+# About 50 minutes. You need softmax and logarithm ([lesson 01](01_toolkit.ipynb)), the tokens of [lesson
+# 10](10_tokens.ipynb) and the translator of [lesson 11](11_encoder_decoder.ipynb).
 
 # %%
 import math
@@ -110,12 +110,14 @@ assert (endless == tokenizer.eos_id).any() and endless.shape[1] == 31
 # ![A tree. It: is 0.6, rains 0.4. After is: late 0.4, cold 0.35, here 0.25; after rains: a full stop 0.9, on 0.1.
 # Greedy decoding finds "It is late", 0.24; the likeliest text is "It rains .", 0.36.](figures/12_decoding_misses.svg)
 #
+# Greedy decoding takes 0.6 · 0.4 = 0.24 and misses 0.4 · 0.9 = 0.36.
+#
 # There are far too many texts to try them all. **Beam search** is the compromise. It keeps the $k$ best unfinished
 # texts, the *beams*, continues each of them in every way, and again keeps the $k$ best. A product of many small
 # numbers soon becomes 0 in a computer, so one adds logarithms. The *score* of a text with the tokens $y_1$ to $y_n$,
-# given what the model has read, is
+# given the text $x$ that the model has read, is
 #
-# $$\log p(y_1 \dots y_n) = \sum_{t=1}^{n} \log p(y_t \mid y_1 \dots y_{t-1}).$$
+# $$\log p(y_1 \dots y_n \mid x) = \sum_{t=1}^{n} \log p(y_t \mid x, y_1 \dots y_{t-1}).$$
 
 
 # %%
@@ -178,8 +180,6 @@ means = {n: 100 * sum(run["exact_match"] for run in runs) / len(runs) for n, run
 gain = means["64"] - means["1"]
 print("Dates right, in the mean of five models:")
 print(f"    {means['1']:.1f} % with greedy decoding, {means['64']:.1f} % with 64 beams")
-missed = recorded("draws")["result"]["missed"]  # of 100 dates each
-print(f"Dates for which an exact search found a likelier text than 8 beams: {sum(missed)} of {100 * len(missed)}")
 answer = "fewer" if gain < -1 else "up to 5 more" if gain <= 5 else "5 to 20 more" if gain <= 20 else "above 20 more"
 predict("12_decoding.width", actual=answer)
 
@@ -190,20 +190,14 @@ predict("12_decoding.width", actual=answer)
 # guarantees it: a wider search can crowd out a beginning that would have won. Beyond four beams hardly anything
 # changes.
 #
-# Do sixty-four beams still miss the likeliest text? An *exact* search drops nothing that could still win (you write
-# one in question 5 of the exercises). `experiments/draws.py` ran one on 100 dates for each of the five models, for
-# texts of at most 20 tokens. It found nothing likelier than the texts of eight beams. About three times in four that
-# text is wrong.
-#
 # </details>
 #
 # ## 3. Whose fault is it?
 #
-# Even with sixty-four beams many dates are wrong. How can you tell, without an exact search, whether the search
-# missed something or the model likes the wrong text better? Take a wrong translation, and let the model score the
-# *right* one as well. If the right one has the higher score, the search has missed a likelier text: a **search
-# error**. If it has the lower score, even a perfect search would write something else: a **model error**. (The search
-# may have missed something as well.)
+# Even with sixty-four beams many dates are wrong. How can you tell whether the search missed something or the model
+# likes the wrong text better? Take a wrong translation, and let the model score the *right* one as well. If the right
+# one has the higher score, the search has missed a likelier text: a **search error**. If it has the lower score, even
+# a perfect search would write something else: a **model error**. (The search may have missed something as well.)
 #
 # Here are the first five dates (of 100) that our translator got wrong with eight beams, with scores:
 
@@ -221,7 +215,7 @@ print(f"of {len(wrong)} wrong translations {by_model} have a better score than t
 assert by_model >= 0.95 * len(wrong)
 
 # %% [markdown]
-# So eight beams are hardly ever at fault here: the model likes its wrong texts better than the right ones.
+# So a better search would put hardly any of these right: the model likes its wrong texts better.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: all five models, and more training
@@ -239,17 +233,23 @@ print("more training (100 of these dates):")
 for steps, runs in longer.items():
     shares = [sum(run[name] for run in runs) / 5 for name in ("greedy", "8 beams")]
     print(f"    {steps} steps: {shares[0]:.0%} right with greedy decoding, {shares[1]:.0%} with 8 beams")
+missed = recorded("draws")["result"]["missed"]  # of 100 dates each
+print(f"120 steps: an exact search found a likelier text than 8 beams for {sum(missed)} of {100 * len(missed)} dates")
 
 # %% [markdown] tags=["deeper"]
 # For 6.1 % of the dates (81.0 less 74.9) greedy decoding had missed a *right* text that the model liked better. With
 # 64 beams no such error is left, and yet of a hundred dates only 2.8 more come out right: the wider search also
 # finds wrong texts that are likelier still. Eighty more steps of training do far more than all those beams.
+#
+# Do eight beams still miss the likeliest text? An *exact* search drops nothing that could still win (you write one in
+# question 5 of the exercises). `experiments/draws.py` ran one for texts of at most 20 tokens. It found nothing
+# likelier than eight beams had found. So eight were enough here, and about three in four of their texts are wrong.
 
 # %% [markdown]
-# ### Texts of unequal length
+# ## 4. When the score is to blame
 #
-# Is a thorough search at least harmless? With whole sentences it was not: with *too many* beams, the translations got
-# worse (Koehn and Knowles 2017). How can that be?
+# There is a third suspect: the score that the search is told to raise. With whole sentences, *too many* beams made
+# the translations worse (Koehn and Knowles 2017). How can that be?
 #
 # Every token costs something, for the logarithm of a probability is never above 0. A text that ends early pays for
 # fewer tokens. Stahlberg and Byrne (2019) searched exactly: for more than half of their sentences the likeliest
@@ -262,12 +262,16 @@ for steps, runs in longer.items():
 # %% jupyter={"source_hidden": true}
 menus = recorded("interface_texts")["result"]
 said = menus["texts"]
-for read, narrow, wide in list(zip(said["source"], said["greedy"], said["32 beams"], strict=True))[:6]:
-    print(f"{read}\n    greedy    {narrow}\n    32 beams  {wide}")
+columns = ("source", "wanted", "greedy", "32 beams")
+for read, wanted, narrow, wide in list(zip(*(said[name] for name in columns), strict=True))[:6]:
+    print(f"{read}\n    right     {wanted}\n    greedy    {narrow}\n    32 beams  {wide}")
 
 # %% [markdown]
 # (*Annuler les modifications* means "discard the changes".) Are such texts only shorter, or also worse? **chrF**
-# counts the groups of letters that a text shares with the right one. Follow the orange lines:
+# counts the groups of letters that a text shares with the right one.
+#
+# The usual cure is a **length penalty**: divide the score by the number of tokens, raised to a power. The penalty is
+# that power: 0 leaves the sum (orange), and 1 takes the mean (blue). Follow the orange lines first:
 
 # %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 3, figsize=(9, 3.6))
@@ -289,10 +293,11 @@ _ = figure.suptitle("Searched by the sum, more beams: better scores, shorter tex
 
 # %% jupyter={"source_hidden": true}
 again = {name: chrf(said[name], said["wanted"]) for name in ("greedy", "32 beams", "32 beams, penalty 1")}
-tokens = {"greedy": menus["search"]["0.0"]["1"], "32 beams": menus["search"]["0.0"]["32"], "right": menus["right"]}
-lengths = (f"{name} {sum(run['tokens'] for run in runs) / 5:.1f}" for name, runs in tokens.items())
-print("tokens in a text, mean of five seeds (searched by the sum):", ", ".join(lengths))
-print("seed 0, chrF computed again:", ", ".join(f"{name} {value:.1f}" for name, value in again.items()))
+tokens = {"greedy": menus["search"]["0.0"]["1"], "32 beams": menus["search"]["0.0"]["32"]}
+tokens |= {"32 beams with penalty 1": menus["search"]["1.0"]["32"], "right": menus["right"]}
+lengths = (f"{name}: {sum(run['tokens'] for run in runs) / 5:.1f}" for name, runs in tokens.items())
+print("tokens in a text, mean of five seeds:", "; ".join(lengths))
+print("seed 0, chrF computed again:", "; ".join(f"{name}: {value:.1f}" for name, value in again.items()))
 for penalty, name in (("0.0", "sum"), ("1.0", "mean")):
     narrow, wide = (menus["search"][penalty][n] for n in ("1", "32"))
     higher = sum(b["chrf"] > a["chrf"] for a, b in zip(narrow, wide, strict=True))
@@ -302,17 +307,17 @@ for penalty, name in (("0.0", "sum"), ("1.0", "mean")):
 # **Better scores, lower marks.** With more beams the score rises. The texts shrink from about eleven tokens to seven,
 # where the right ones have thirteen. And chrF falls in the mean: by this measure the texts get worse.
 #
-# The usual cure is a **length penalty**: divide the score by the number of tokens, or by a power of it (the penalty
-# is the exponent). With the same models and 32 beams (blue) the texts stay nearly as long as greedy decoding's, and
-# chrF is *higher*, with each of the five seeds. The orange search had been told to look for the wrong thing.
+# With the same models, 32 beams and a penalty of 1 (blue), the texts keep about ten tokens, and chrF is *higher* than
+# with greedy decoding, with each of the five seeds. The orange search had been told to look for the wrong thing.
 
 # %% [markdown]
-# ## 4. A better model, and texts in circles
+# ## 5. A better model, and texts in circles
 #
-# Does the likeliest text fail even where the English is fluent? Take SmolLM2 (135 million parameters, trained further
-# to chat, stored with four bits each), and let greedy decoding and eight beams continue fifteen passages of Python's
-# manual, by eighty tokens each. Here is one from the middle of the field: counted in repeated groups of four tokens,
-# seven of the greedy texts repeat themselves more than this one.
+# Does searching for a likely text fail even where the English is fluent? Take SmolLM2 (135 million parameters,
+# trained further to chat, stored with four bits each), and let greedy decoding and eight beams continue fifteen
+# passages of Python's manual. Each text gets eighty tokens, so length cannot be the reason here. Measure its
+# *repetition*: the share of groups of four tokens that have stood in the same text before. Here is a passage on which
+# greedy decoding repeats as much as in its median:
 
 # %% jupyter={"source_hidden": true}
 texts = recorded("likeliest")["result"]["texts"]
@@ -330,22 +335,24 @@ def show(name, ids):
 read, ids = passages[shown], {name: torch.tensor(row["ids"][shown]) for name, row in texts.items()}
 show("the beginning", read)
 for name in ("the manual", "greedy", "8 beams"):
-    show(name, ids[name])
+    show(f"{name}, {texts[name]['repeated'][shown]:.0%} repeated", ids[name])
 
 # %% [markdown]
 # Greedy decoding says the same line again and again, at most with another number. The eight beams build a name that
-# will not end. (Only three of the beams' fifteen texts repeat themselves more.) Here is the passage on which greedy
-# decoding repeats itself most, and eight beams second most:
+# will not end. Here is the passage on which greedy decoding repeats itself most:
 
 # %% jupyter={"source_hidden": true}
 worst = max(range(15), key=lambda n: texts["greedy"]["repeated"][n])
-by_beams = sorted(texts["8 beams"]["repeated"], reverse=True)
-assert [by_beams.index(texts["8 beams"]["repeated"][n]) for n in (shown, worst)] == [3, 1]
 show("the beginning", passages[worst])
 for name in ("greedy", "8 beams"):
-    show(name, texts[name]["ids"][worst])
+    show(f"{name}, {texts[name]['repeated'][worst]:.0%} repeated", texts[name]["ids"][worst])
+medians = {name: statistics.median(texts[name]["repeated"]) for name in ("the manual", "greedy", "8 beams")}
+print("median of fifteen passages:", ", ".join(f"{name} {value:.0%} repeated" for name, value in medians.items()))
 
 # %% [markdown]
+# Both texts of the eight beams repeat more than most of theirs: their median is 8 %, greedy decoding's 39 %, and the
+# manual's 3 %.
+#
 # Before you look for a bug, ask the model. Let it score the fifteen texts that eight beams have found, and the
 # fifteen that stand in the manual, and take the probability of a token (the geometric mean: $e$ to the mean of $\log
 # p$). How many times as high is it in the eight beams' texts as in the manual? Run the cell, and click your guess.
@@ -361,7 +368,7 @@ figure, axes = plt.subplots(3, 1, figsize=(9, 3.6), sharex=True, sharey=True)
 for ax, (name, color) in zip(axes, zip(names, ("C0", "C1", "C2"), strict=True), strict=True):
     ax.bar(range(len(own[name])), own[name], width=0.9, color=color)
     ax.set(ylabel=name, ylim=(0, 1), yticks=(0, 1))
-axes[0].set_title("The passage above, each token's probability: a person surprises SmolLM2 again and again")
+axes[0].set_title("The passage on keyword arguments, token by token: the manual surprises SmolLM2 again and again")
 _ = axes[2].set_xlabel("new token")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -378,17 +385,15 @@ predict("12_decoding.person", actual=answer)
 # <details><summary>What happened? Open after your guess</summary>
 #
 # More than nine times: 0.07 in the manual, 0.52 in greedy decoding's texts, and 0.66 in those of the eight beams. By
-# the model's own account, the tokens of such texts are far likelier than those that people wrote. Look at the bars,
-# which belong to the passage on keyword arguments: the manual surprises the model again and again. A person says
-# things that one could not foresee; otherwise there would be no need to say them.
+# the model's own account, the tokens of such texts are far likelier than those that people wrote. Look at the bars:
+# the manual surprises the model again and again.
 #
 # </details>
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: does a better score mean more loops?
 #
-# Repetition can be counted: the share of groups of four tokens that have stood in the same text before. Here are all
-# fifteen passages, the scores on the left and the repetition on the right:
+# Here are all fifteen passages, the scores on the left and the repetition on the right:
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
@@ -419,11 +424,10 @@ for name in order[1:]:
 # %% [markdown] tags=["deeper"]
 # On every passage every search scores higher than the manual, and each search repeats itself more on most passages.
 # But a better score does not simply mean more loops: eight beams score higher than greedy decoding and repeat *less*,
-# in the median 8 % instead of 39 %. One beam or eight, the search leads away from what a person wrote, and the score
-# never says so.
+# in the median 8 % instead of 39 %.
 
 # %% [markdown]
-# ## 5. What makes a repetition likely?
+# ## 6. What makes a repetition likely?
 #
 # Why does a fluent model go in circles? Perhaps the repeated sentence is just a very good one. Let us write a
 # passage four times in a row, and see how probable the model finds its tokens each time. Two controls: the passage
@@ -463,29 +467,31 @@ _ = axes[0].set_ylabel("probability of its tokens\n(geometric mean)")
 _ = figure.suptitle("What has been there before becomes likely, sense or nonsense (ten passages)")
 
 # %% [markdown]
-# With the rounds the nonsense becomes likelier, as the passage does; passages that are new each time do not. What
-# becomes likely is *what has been there before*. So a loop can feed itself.
+# From round to round the nonsense becomes likelier, just like the passage; passages that are new each time do not.
+# What becomes likely is *what has been there before*. So a loop can feed itself.
 #
-# But how can an odd text be likelier than a normal one? Forget the network, and take a coin that shows heads in six
-# of ten throws. Of all sequences of a hundred throws, which is the likeliest?
+# ### Likeliest is not typical
+#
+# A loop is one kind of odd text. But the likeliest text can be odd without any loop, even without a network. Take a
+# coin that shows heads in six of ten throws. Of all sequences of a hundred throws, which is the likeliest?
 
 # %%
 for heads in (100, 60):
     log_p = heads * math.log(0.6) + (100 - heads) * math.log(0.4)
     print(
-        f"one sequence with {heads:3} heads: log p = {log_p:.1f}; of such sequences there are {math.comb(100, heads):.1e}"
+        f"one sequence with {heads:3} heads: log p = {log_p:.1f}; of such sequences there are {math.comb(100, heads):.2g}"
     )
 likely = sum(math.comb(100, n) * 0.6**n * 0.4 ** (100 - n) for n in range(50, 71))
 print(f"all sequences with 50 to 70 heads together: {likely:.0%} of the probability")
 
 # %% [markdown]
 # A hundred heads: no other sequence is as probable, and yet you will never see it. What you will see has about sixty
-# heads. Each such sequence is far less probable, but those with fifty to seventy heads are so many that together they
-# have 97 % of the probability. **The likeliest text is not a typical one.** A person's text is like the sixty heads:
-# now and then there is a rare word, where a rare word belongs. The text that a search looks for is like the hundred
-# heads.
+# heads. Each such sequence is far less probable, but there are very many, and the share of a kind is its number times
+# the probability of one. Added up, those with fifty to seventy heads have 97 % of the probability. **The likeliest
+# text need not be a typical one.** A person's text is like the sixty heads: it has a rare word now and then. The text
+# that a search looks for is like the hundred heads.
 #
-# ## 6. Throw the coin
+# ## 7. Throw the coin
 #
 # For a typical text, do not search. *Draw* each token, with the probability that the model gives it: this is
 # **sampling**. Here are two of SmolLM2's distributions to draw from:
@@ -504,14 +510,15 @@ assert 1 - next_logits[0].softmax(dim=-1).topk(40).values.sum() < 0.06
 assert 1 - next_logits[1].softmax(dim=-1).topk(40).values.sum() > 0.3
 
 # %% [markdown]
-# Here is the trouble with drawing. Each token beyond the best 40 has hardly a chance, but all of them together may
-# have a good one. Whatever is drawn, however silly, the model has to go on from there. Four remedies are in use:
+# Here is the trouble with drawing. Each token beyond the best 40 has hardly a chance, but together they may have
+# nearly half of the probability, as after *animal is the*. Whatever is drawn, however silly, the model has to go on
+# from there. Four remedies are in use; after the last three, what is kept is rescaled to sum to 1.
 #
 # * **Temperature**: divide the logits by it before the softmax. Below 1 the likely tokens gain, and near 0 it is
 #   greedy decoding; above 1 they all become more alike.
-# * **Top-k**: keep the $k$ likeliest tokens, and share all the probability among them.
+# * **Top-k**: keep the $k$ likeliest tokens.
 # * **Top-p**, or *nucleus* sampling: keep the likeliest tokens until together they have the probability $p$.
-# * **Min-p**: keep whatever is at least $p$ times as probable as the likeliest token.
+# * **Min-p**: keep every token that has at least the share $p$ of the likeliest token's probability.
 #
 # Compare how many tokens each leaves, where two tokens have most of the probability (upper row) and where many share
 # it (lower row, with another scale):
@@ -539,10 +546,10 @@ _ = figure.supxlabel("the 30 likeliest tokens, by rank", fontsize=10)
 
 # %% [markdown]
 # Top-k keeps 40 in both rows, whatever the model thinks. Top-p and min-p look at the probabilities: they keep few
-# tokens above and more below, though they disagree about how many. A temperature below 1 drops nothing, but makes
-# the tail thin.
+# tokens in the upper row and more in the lower, though they disagree about how many. A temperature below 1 drops
+# nothing, but makes the tail thin.
 #
-# What do such texts look like? Here is the passage of section 4 again, on keyword arguments:
+# What do such texts look like? Here is the passage of section 5 again, on keyword arguments:
 
 # %%
 for name in ("temperature 1", "top-p 0.9", "temperature 0.7"):
@@ -550,8 +557,7 @@ for name in ("temperature 1", "top-p 0.9", "temperature 0.7"):
 
 # %% [markdown]
 # (The first one goes on in your name: `user` begins a person's turn.) Are such texts nearer to the loops or to the
-# manual? One fault can be counted, repetition: the share of groups of four tokens that have stood in the same text
-# before. Look for the star:
+# manual? Measure the repetition again, and look for the star:
 
 # %% jupyter={"source_hidden": true}
 figure, ax = plt.subplots(figsize=(9, 4))
@@ -573,10 +579,10 @@ _ = ax.set_title(f"{title}\n(fifteen passages, large: their median; squares: sea
 # person, and top-p, a little less. In the median neither repeats itself more than the manual. (That a text stands
 # next to the manual does not make it true, or even good.)
 #
-# ## 7. One right answer, or many
+# ## 8. One right answer, or many
 #
-# Is drawing the better way, then? Ask the dates, with translators trained for 120, 150 and 200 steps. We draw once,
-# or draw 32 times and let the draws vote:
+# Is drawing the better way, then? Back to the dates (100 of those in section 2), with translators trained for 120,
+# 150 and 200 steps. We draw once, or draw 32 times and let the draws vote:
 
 # %% jupyter={"source_hidden": true}
 figure, ax = plt.subplots(figsize=(7, 3.4))
@@ -596,7 +602,7 @@ for steps, runs in longer.items():
     assert shares["a draw"] < shares["vote"] <= shares["greedy"] + 0.01
 
 # %% [markdown]
-# A single draw (at temperature 1) loses many dates that greedy decoding gets right. The vote makes up for most of
+# A single draw (at temperature 1) gets far fewer dates right than greedy decoding. The vote makes up for most of
 # that, at 32 times the cost.
 #
 # <details><summary>Deeper: what does the vote find?</summary>
@@ -608,9 +614,12 @@ for steps, runs in longer.items():
 # </details>
 #
 # So for dates: **where one answer is right, do not draw once. Take greedy decoding or a search, or vote if you can
-# only draw.** Where many are right, try a draw. A temperature below 1 is a compromise.
+# only draw.** Where many are right, as with the manual, try a draw.
 #
-# ## 8. Play
+# The opening question has at least three answers: the model is wrong (the dates), the sum favours short texts (the
+# menus), or the likeliest text is not typical (the coin, and perhaps SmolLM2's loops).
+#
+# ## 9. Play
 #
 # Here is the undertrained translator again: write a date yourself, token by token; open the search as a tree; move
 # the filters' sliders; draw ten texts.
@@ -635,7 +644,7 @@ explorer
 # 1\. The weekday: the model would rather end before it. Your score is *below* the greedy one, so this is a model
 # error.
 #
-# 2\. It does not. The other beams hesitate about the year and about the weekday, and lose.
+# 2\. It does not. The other beams try another year, or the weekday, and lose.
 #
 # 3\. No. It goes on to some other date as if nothing had happened, and each token is about as cheap as before.
 # Whatever has been written is never taken back.
@@ -676,31 +685,11 @@ numbers = "\n".join(lines)
 Markdown(f"<details><summary>The numbers, when you have tried</summary>\n\n```text\n{numbers}\n```\n\n</details>")
 
 # %% [markdown]
-# ## 9. What people get wrong
+# ## 10. What people get wrong
 #
-# **BLEU, called without a look at its settings.** BLEU counts the groups of one to four words that a text shares with
-# the right one. What does it say of a perfect date? (`sentence_bleu` leaves out groups for which the text is too
-# short.)
-
-# %%
-print(f"{'':20} {'wanted':20} corpus_bleu   sentence_bleu   chrF")
-for said, wanted in (
-    ("2026年11月22日", "2026年11月22日"),
-    ("22 November 2026", "22 November 2026"),
-    ("22 November 2027", "22 November 2026"),
-):
-    of_corpus = sacrebleu.corpus_bleu([said], [[wanted]]).score
-    of_sentence = sacrebleu.sentence_bleu(said, [wanted]).score
-    print(f"{said:20} {wanted:20} {of_corpus:11.1f}   {of_sentence:13.1f}   {chrf([said], [wanted]):4.0f}")
-
-# %% [markdown]
-# One metric, and 0 or 100 for the same perfect date. `corpus_bleu` wants groups of four words, and a text of three
-# has none; the Chinese date, cut as if it were English, is a single word. So **report the settings with the number**:
-# `sacrebleu` prints them as a *signature*. chrF needs fewer settings, but finds the wrong year nearly perfect. Where
-# there is one right answer, count right answers.
-#
-# **Prompts of unequal length, padded as usual.** For training one pads on the right. For `generate`, pad a batch on
-# the *left*, with a mask, so that each row's new tokens follow its text:
+# **Prompts of unequal length, padded as usual.** To continue several prompts at once, pad the shorter ones. For
+# training one pads on the right; for `generate`, pad on the *left*, with a mask, so that each row's new tokens follow
+# its text:
 #
 # ![Two batches. Padded on the right, "The sky is" is followed by a padding token, and the new token stands after it.
 # Padded on the left, both texts end where the new tokens begin, and the padding is masked and not counted in
@@ -730,13 +719,36 @@ assert torch.equal(new, alone)
 # %% [markdown]
 # None of the three raises an error. With padding on the right, the model goes on with the padding, which `decode`
 # does not show. On the left without a mask, it says something else; with the mask, it says what it says alone.
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: BLEU, called without a look at its settings
 #
-# ## 10. In the package
+# BLEU counts the groups of one to four words that a text shares with the right one. What does it say of a perfect
+# date? (`sentence_bleu` leaves out groups for which the text is too short.)
+
+# %% tags=["deeper"]
+print(f"{'':20} {'wanted':20} corpus_bleu   sentence_bleu   chrF")
+for said, wanted in (
+    ("2026年11月22日", "2026年11月22日"),
+    ("22 November 2026", "22 November 2026"),
+    ("22 November 2027", "22 November 2026"),
+):
+    of_corpus = sacrebleu.corpus_bleu([said], [[wanted]]).score
+    of_sentence = sacrebleu.sentence_bleu(said, [wanted]).score
+    print(f"{said:20} {wanted:20} {of_corpus:11.1f}   {of_sentence:13.1f}   {chrf([said], [wanted]):4.0f}")
+
+# %% [markdown] tags=["deeper"]
+# One metric, and 0 or 100 for the same perfect date. `corpus_bleu` wants groups of four words, and a text of three
+# has none; the Chinese date, cut as if it were English, is a single word. So **report the settings with the number**:
+# `sacrebleu` prints them as a *signature*. chrF gives the wrong year 91 of 100. Where there is one right answer,
+# count right answers.
+
+# %% [markdown]
+# ## 11. In the package
 #
 # `generate` does all of this, for every model of the course: `temperature`, `top_k`, `top_p`, `min_p`, `beams`,
 # `length_penalty`, `stop`, `mask`. For each new token our loop read the whole text again. With the **KV cache** of
-# [lesson 03](03_masks.ipynb) `generate` reads each token once. Here are twelve more tokens for a text of a hundred
-# (look at the ratio):
+# [lesson 03](03_masks.ipynb) `generate` reads each token once. Here are twelve more tokens for a text of a hundred:
 
 # %% tags=["nbval-ignore-output"]
 # output differs: these are times
@@ -750,7 +762,9 @@ for name in n_read:
 assert seconds["without"] > 1.5 * seconds["with the cache"]
 
 # %% [markdown]
-# ## 11. What you have now
+# The time falls less than the number of tokens: a token that is read alone takes longer than one among a hundred.
+#
+# ## 12. What you have now
 #
 # You can let a model speak. SmolLM2 has been taught to answer, and to end its answers with a stop token of its own.
 # We ask for its favourite animal, and draw three answers with min-p, with room for 80 tokens:
@@ -769,7 +783,7 @@ assert len({tuple(row) for row in answers.tolist()}) > 1
 # When we drew, one of the three said "The Great Auk." and stopped: short, fluent, and a bird that died out in the
 # nineteenth century.
 #
-# ## 12. Check yourself
+# ## 13. Check yourself
 #
 # <details><summary>Your translator makes a mistake. A colleague offers a search with a hundred beams. What do you measure first?</summary>
 #
@@ -798,9 +812,9 @@ assert len({tuple(row) for row in answers.tolist()}) > 1
 # ## Takeaways
 #
 # * The model gives probabilities; the decoding decides what is written. A stop token ends it.
-# * Beam search finds better scores, and not always better texts: searched by the sum, our menus' translations shrank
-#   and lost chrF. Score the right answer too, and see whose fault a mistake was.
-# * The likeliest text is not a typical one. SmolLM2 gave the texts of its own searches far higher scores than a
+# * Beam search finds better scores, and not always better texts: searched by the sum, our translations of menus
+#   shrank and lost chrF. Score the right answer too, and see whose fault a mistake was.
+# * The likeliest text need not be a typical one. SmolLM2 gave the texts of its own searches far higher scores than a
 #   person's, loops and all.
 # * Where one text is right, as with our dates, take greedy decoding or a search, or vote if you can only draw. Where
 #   many are right, try a draw.

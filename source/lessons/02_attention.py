@@ -9,8 +9,8 @@
 # parts are lit.](figures/02_attention_where.svg)
 #
 # The translator has written `2026年` (*nián*, year). Next comes the month, and only the English says which one, in its
-# third token. The lit parts of the drawing look for it. (On the left the **encoder** reads, on the right the
-# **decoder** writes, each in two **blocks**.)
+# third token. One of the lit parts of the drawing looks for it; all of them work alike. (On the left the **encoder**
+# reads, on the right the **decoder** writes, each in two **blocks**.)
 #
 # In this lesson you build that part, **attention**, out of a plain average. We ask whether the translator needs to
 # look where it looks, and at the end it works with your version. You will be able to
@@ -125,8 +125,8 @@ predict("02_attention.break_scale", actual=worse)
 # year 0.01, all others 0.00.](figures/02_attention_looking.svg)
 #
 # We fetch these weights. The model reads the whole Chinese text at once, as in training; [lesson 03](03_masks.ipynb)
-# shows what keeps it from reading ahead. There is one row for each Chinese token read. The first reads `[BOS]`, the
-# sign for the beginning. The sixth has just read 年, and writes the first digit of the month.
+# shows what keeps it from reading ahead. The weights are a table, with one row for each Chinese token read. The first
+# row reads `[BOS]`, the sign for the beginning. The sixth has just read 年, and writes the first digit of the month.
 
 # %%
 source, _ = tokenizer.batch(["Sunday, November 22, 2026"])
@@ -160,7 +160,7 @@ for name, vector in (("November's value", november), ("the plain average", plain
 
 # %% [markdown]
 # It comes near. Equal weights would give the plain average, whatever is being written: section 1's "no choice". **To
-# look at a word is to take an average in which it counts nearly alone.**
+# look at a word is to give it much of the weight in an average.**
 #
 # ## 3. A dictionary that answers softly
 #
@@ -205,19 +205,8 @@ for factor in (4, 1 / 4):
 # scores four times as large, November stands alone. With scores four times as small, two thirds of the weight go to
 # others.
 #
-# One danger is left. What is $e^{1000}$ in 32 bits?
-
-# %%
-high = torch.tensor([1000.0, 999.0])
-naive = high.exp() / high.exp().sum()
-lower = (high - high.max()).exp() / (high - high.max()).exp().sum()
-print("as above:", naive.tolist(), "   with the largest score subtracted first:", lower.numpy().round(2))
-
-
-# %% [markdown]
-# It is infinity, and infinity over infinity is not a number. Subtract the largest score from all of them, and no
-# exponent is above 0. The weights stay the same, as you saw in [lesson 01](01_toolkit.ipynb). Torch's `softmax` does
-# not overflow. With it, here is the whole soft dictionary, for $S$ keys of width $d$. (Our 4 was $\sqrt{16}$.)
+# Torch's `softmax` does the same in one call. With it, here is the whole soft dictionary, for $S$ keys of width $d$,
+# and values that may have another width, $e$. (Our 4 was $\sqrt{16}$.)
 
 
 # %%
@@ -236,7 +225,7 @@ assert torch.allclose(attend_one(query, keys, values)[1], weights, atol=1e-5)
 # Where do queries, keys and values come from? Each is made from a token's **hidden state**, the vector `x` that
 # stands for the token at one point of the model. There are three jobs. The `x` of the last token written, 年, must
 # *look for* a month. The `x` of `November` must *be found*, as a month. Once found, it must *hand over* something
-# else: which month it is. So the model learns three matrices, three **projections** of `x`:
+# else: which month it is. So each head learns three matrices, which make three **projections** of `x`:
 #
 # $$q = x\,W_Q \qquad k = x\,W_K \qquad v = x\,W_V$$
 #
@@ -324,9 +313,9 @@ assert difference < 1e-5
 print("the model's weights and ours differ by less than 0.00001")
 
 # %% [markdown]
-# One formula gives all the weights of our head. Here they are, one row for each token about to be written, the
-# Chinese in Latin letters (*rì* is day, *xīngqīrì* Sunday, and `[EOS]` the sign for the end). Where does each row
-# look?
+# One formula gives all the weights of our head. Here they are. From now on a row is named after the token that it
+# *writes*, here in Latin letters (*rì* is day, *xīngqīrì* Sunday, and `[EOS]` the sign for the end). Where does each
+# row look?
 
 # %% jupyter={"source_hidden": true}
 rows = ["2", "0", "2", "6", "nián", "1", "1", "yuè", "2", "2", "rì", "xīngqīrì", "[EOS]"]
@@ -337,8 +326,8 @@ assert weights[5:7, 2].min() > 0.8
 
 # %% [markdown]
 # The rows of the month's digits look at `November`. But so does the row of *yuè* (month), when both digits are
-# written already. And the weekday's row looks at a comma more than at `Sunday`. Are these looks good for anything?
-# The picture does not say; a Deeper part of section 8 tries it.
+# written already. And the weekday's row looks at a comma more than at `Sunday`. Does a row need what it looks at? The
+# picture does not say; section 8 asks.
 #
 # ## 6. Why divide by $\sqrt{d}$?
 #
@@ -349,7 +338,7 @@ assert weights[5:7, 2].min() > 0.8
 #
 # $$\operatorname{var}(q \cdot k) = \sum_{c=1}^{d} \operatorname{var}(q_c k_c) = d$$
 #
-# Variance is measured in squares. A typical score is therefore as large as its root, $\sqrt{d}$:
+# The root of the variance, the standard deviation, says how large a typical score is: $\sqrt{d}$.
 
 # %% jupyter={"source_hidden": true}
 widths = [4, 16, 64, 256, 1024]
@@ -366,9 +355,9 @@ for d in widths:
 #
 # Does the size of the scores matter to a *fresh* model, too, which must still learn where to look? The **gradient**
 # at a score says how much the loss would change if this score moved a little: near 0, nothing tells the model to look
-# there more, or less. Draw `q`, `k` and `v` at random, let the loss be the output's dot product with a random vector,
-# divide by *nothing*, and let $d$ grow. What happens to the **median** size of the gradient, over many queries and
-# keys? Run the cell, and click your guess.
+# there more, or less. Take random `q`, `k` and `v`, divide by *nothing*, and let the loss be the output's dot product
+# with a random vector. What happens to the **median** size of the gradient (half are smaller), over many queries and
+# keys, as $d$ grows? Run the cell, and click your guess.
 
 # %%
 predict("02_attention.gradient")
@@ -411,6 +400,7 @@ _ = entropy_axes.legend(), gradient_axes.legend(loc="lower left", bbox_to_anchor
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 assert abs(kept[0][0] - kept[-1][0]) < 0.1 and vanishing[3][1] < 1e-9 and math.log(32) - flat[-1][0] < 0.01
 assert vanishing[0][2] > 0.2 > 0.01 > vanishing[-1][2]
+assert max(gradient for _, gradient, _ in kept) < 1.5 * min(gradient for _, gradient, _ in kept)
 first_gradient, last_gradient = vanishing[0][1], vanishing[-1][1]
 faded = last_gradient < first_gradient / 100
 grown = last_gradient > 2 * first_gradient
@@ -425,16 +415,17 @@ predict("02_attention.gradient", actual="vanishes" if faded else "grows" if grow
 # * **No division**: the entropy falls as $d$ grows, until one key takes nearly all (**saturation**). The derivative
 #   of the output with respect to score $j$ is $w_j\,(v_j - \text{output})$, with $w_j$ the key's weight. So a key without weight
 #   gets no gradient. And the gradient of the favourite, the key with the highest score, fades too (the dotted black
-#   line): the output is nearly its own value, so $v_j - \text{output}$ is nearly 0.
-# * **By $\sqrt{d}$**: both lines are flat. The width no longer decides how sharp attention is.
+#   line): the output is nearly this key's value, so $v_j - \text{output}$ is nearly 0.
+# * **By $\sqrt{d}$**: the line is flat in both pictures. The width no longer decides how sharp attention is.
 # * **By $d$**: the gradients live, but the entropy climbs to the grey dotted line: the output is nearly the plain
 #   average.
 #
 # </details>
 #
-# Those were random numbers. What becomes of a translator that is *trained* like this? `experiments/divisor.py`
-# trained 30, for 500 steps at one learning rate: with four heads of width 16 or one of width 64, three divisors, and
-# the same five **seeds** for each. (A seed is the number from which all random numbers follow.)
+# Those were random numbers. What if a translator is *trained* with its scores divided by $\sqrt{d}$, by $d$, or by
+# nothing? `experiments/divisor.py` trained 30, for 500 steps at one learning rate: with four heads of width 16 or one
+# of width 64, each divisor, and the same five **seeds** for each. (A seed is the number from which all random numbers
+# follow.)
 
 # %% jupyter={"source_hidden": true}
 print("heads, divisor     dates right after 500 steps     mean loss after 100")
@@ -444,18 +435,22 @@ for row in recorded("divisor")["result"]:
     print(f"{row['heads']} x {row['width']}, {row['divisor']:8} {right}{loss:16.2f}")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-# Checks the comparison of the root with d below, seed by seed
+# Checks the comparisons below, seed by seed
 result = {(row["heads"], row["divisor"]): row for row in recorded("divisor")["result"]}
 for n_heads in (4, 1):
-    root, by_d = (result[n_heads, name] for name in ("sqrt(d)", "d"))
-    assert all(a[9] < b[9] for a, b in zip(root["losses"], by_d["losses"], strict=True))
+    root, by_d, undivided = (result[n_heads, name] for name in ("sqrt(d)", "d", "nothing"))
+    for slower in (by_d, undivided):
+        assert all(a[9] < b[9] for a, b in zip(root["losses"], slower["losses"], strict=True))
     assert all(b >= a for a, b in zip(root["right"], by_d["right"], strict=True))
+    assert all(b < a for a, b in zip(root["right"], undivided["right"], strict=True))
+assert all(b < a for a, b in zip(result[4, "nothing"]["right"], result[1, "nothing"]["right"], strict=True))
 
 # %% [markdown]
-# Undivided, the translator still learns. (Its widths, 16 and 64, are far below the pictures' 1024.) But after 500
-# steps it is behind with every seed, further with one wide head than with four narrow ones. Dividing by $d$ costs
-# only a slower beginning here. So the root is not the only divisor that works. What it gives, for random `q` and `k`, is
-# scores of the same size at every width.
+# Undivided, the translator still learns. (Its widths, 16 and 64, are far below the pictures' 1024.) But with every
+# seed it begins more slowly than with the root and is still behind after 500 steps, further with one wide head.
+# Dividing by $d$ costs only a slower beginning here. (Section 1 made the scores of a *trained* model too small. A
+# model trained with a divisor may make up for it with larger $W_Q$ and $W_K$.) So the root is not the only divisor
+# that works. What it gives, for random `q` and `k`, is scores of the same size at every width.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: is a fresh translator like random numbers?
@@ -499,8 +494,9 @@ assert all(max(fresh[n, "sqrt(d)"]) < 2.25 < 2.28 < min(fresh[n, "d"]) for n in 
 # %% [markdown]
 # ## 7. Play
 #
-# Can every key be found, if only the query is right? Here are five keys in the plane. Is there a query, however long,
-# for which $k_5$ scores highest? Guess it from the picture: run both cells, and click.
+# What can attention *not* do? Two limits can be seen in the plane: which keys it can find, and which outputs it can
+# make. Here are five keys. Is there a query, however long, for which $k_5$ scores highest? Guess it from the picture:
+# run both cells, and click.
 
 # %% jupyter={"source_hidden": true}
 explorer = QueryExplorer()
@@ -536,25 +532,33 @@ predict("02_attention.hull", actual="yes" if wins[4] else "no")
 #
 # The *tip* of $k_5$ lies inside the figure that the tips of the four others span, so $k_5$ is a weighted average of
 # them. Its dot product with a query is the same weighted average of their dot products, and so never above the
-# largest. So no query, however long, makes $k_5$ its favourite; at best all five are equal, and the output is the
-# plain average. (Twice as long, $k_5$ would reach outside, and be found.) What can be found depends on where the keys
-# lie.
+# largest. So no query, however long, makes $k_5$ its favourite; only the zero query lets it tie, with all the others.
+# (Twice as long, $k_5$ would reach outside, and be found.) What can be found depends on where the keys lie.
 #
 # </details>
 #
-# Now drag the query (or focus it and use the arrow keys), and watch the weights and the output. The temperature
-# multiplies the divisor: low is sharp, high is flat. (The bars show q·k; before the softmax it is divided by
-# $\sqrt{2}$ and by the temperature.)
-#
-# 1. Find a direction in which $k_1$ and $k_2$ score the same, and more than all others. How near does the output come to
-#    the marked middle between $v_1$ and $v_2$, and which key keeps it away?
-# 2. Leave the query there and lower the temperature until the line below says "within 1 %" of the marked middle. With what
-#    longer query could you do the same?
+# Which outputs can attention make? Drag the query (or focus it and use the arrow keys), and try to drive the output
+# out of the shaded area. The temperature multiplies the divisor: low is sharp, high is flat. (The bars show q·k;
+# before the softmax it is divided by $\sqrt{2}$ and by the temperature.)
 
 # %%
 explorer  # QueryExplorer()
 
 # %% [markdown]
+# It does not leave. The shaded area, the **convex hull** of the values, holds all their weighted averages, and the
+# weights of attention are at least 0 and sum to 1. A head can only mix values. The matrices around it and the
+# feed-forward layer ([lesson 05](05_feed_forward.ipynb)) make new ones.
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: can the output lie midway between two values?
+#
+# Two tasks for the explorer above:
+#
+# 1. Find a direction in which $k_1$ and $k_2$ score the same, and more than all others. How near does the output come
+#    to the marked middle between $v_1$ and $v_2$, and which key keeps it away?
+# 2. Leave the query there and lower the temperature until the line below says "within 1 %" of the marked middle. With
+#    what longer query could you do the same?
+#
 # <details><summary>Answers, when you have tried</summary>
 #
 # Along $(2, 3)$ the first two keys score the same. At temperature 1, even at $q = (2, 3)$, $k_5$ keeps a share of the
@@ -563,11 +567,8 @@ explorer  # QueryExplorer()
 # temperature 1, for it makes all scores 2.5 times as large. (It is too long for the picture.)
 #
 # </details>
-#
-# The shaded area is the **convex hull** of the values, and no output leaves it: the weights are at least 0 and sum
-# to 1. A head *chooses and mixes*. What is new is made by the matrices around it, and by the feed-forward layer ([lesson
-# 05](05_feed_forward.ipynb)).
-#
+
+# %% [markdown]
 # ## 8. Does it need to look there?
 #
 # We have watched one head find `November`. Does the translator need this head? Here are all eight heads of the
@@ -592,12 +593,11 @@ AttentionView(seen, predicted, read)
 #
 # Weights always sum to 1, so they go *somewhere*, needed or not. When the month's first digit is written, head 3 of
 # block 2 gives `November` 0.92 of its weight, and head 2 looks at two commas. So without head 3 the month should be
-# lost, and head 2 should not be missed. We silence single heads, in that row and nowhere else.
+# lost, and head 2 should not be missed. We silence heads in that row and nowhere else: one at a time, then several.
 #
-# What does a silent head say? Either zeros, or its *average* in this row over all 500 dates. We try both. With the
-# whole cross-attention silent, this row writes 1 in every date, as the first Deeper part below shows. So we count
-# only the 332 dates whose month does *not* begin with 1. (Our November is not among them.) Below, compare the bars of
-# heads 2 and 3 of block 2.
+# What does a silent head say? Either zeros, or its *average* in this row over all 500 dates. We try both. We count
+# only the 332 dates whose month does *not* begin with 1: with the whole cross-attention silent, this row writes 1
+# anyway (first Deeper part below). Compare the bars of heads 2 and 3 of block 2.
 
 # %% jupyter={"source_hidden": true}
 sources, source_mask = tokenizer.batch([pair.source for pair in held_out])
@@ -632,10 +632,10 @@ def right_without(silent, instead, rows=is_first):
 
 # %% jupyter={"source_hidden": true}
 ways = {"zeros": torch.zeros_like, "its average": lambda said: said.mean(dim=0)}
-all_heads, no_habit = [(block, head) for block in range(2) for head in range(4)], (writes != one)[is_first]
+all_heads, not_one = [(block, head) for block in range(2) for head in range(4)], (writes != one)[is_first]
 sets = {f"block {block + 1}, head {head + 1}": [(block, head)] for block, head in all_heads}
 sets |= {"all but block 2, head 3": [one for one in all_heads if one != (1, 2)], "all eight": all_heads}
-found = {name: [right_without(silent, way)[no_habit].sum().item() for way in ways.values()]
+found = {name: [right_without(silent, way)[not_one].sum().item() for way in ways.values()]
          for name, silent in sets.items()}  # fmt: skip
 
 # %% jupyter={"source_hidden": true}
@@ -646,17 +646,18 @@ for shift, way, counts, color in zip((-0.2, 0.2), ways, zip(*found.values(), str
 ax.set_yticks(range(10), found)
 ax.invert_yaxis()
 without, alone = found["block 2, head 3"], found["all but block 2, head 3"]
-ax.set(xlabel=f"months right, of {no_habit.sum()}", ylabel="silent", xlim=(0, 372))
+ax.set(xlabel=f"months right, of {not_one.sum()}", ylabel="silent", xlim=(0, 372))
 ax.set_title("Head 3 of block 2 silent: {} or {} right. All others silent: {} or {}".format(*without, *alone))
 _ = ax.legend(title="it says instead", loc="lower right")
-assert found["block 2, head 2"][1] < found["block 2, head 3"][1] and found["block 2, head 2"][0] > 320
-assert without[0] < 290 and max(alone) < 110
+for way, head in enumerate(("block 2, head 3", "block 2, head 2")):
+    assert all(found[head][way] < found[name][way] for name in list(found)[:8] if name != head)
+assert found["block 2, head 2"][0] > 320 and without[0] < 290 and max(alone) < 110
 
 # %% [markdown]
 # In these dates the row must look: with all eight heads silent, none of the months is right. But **without head 3
-# most months still come out**: five in six with zeros, 29 in 30 with its average. With this head alone, fewer than
-# one in three do. Nor is it clear which head matters most. With zeros it is head 3. With the average it is head 2,
-# which looked at commas in our date. (In June it reads the month's name, as the last Deeper part below shows.) To
+# most months still come out**: 278 of 332 with zeros, 321 with its average. With this head alone, only 95 or 73 do.
+# Which head matters most depends on what the silent head says: with zeros it is head 3, with the average head 2.
+# (Head 2 looked at commas in our date. In June it reads the month's name, as the last Deeper part below shows.) To
 # take a part away and see what is lost is called an **ablation**; these are a *zero* and a *mean* ablation.
 #
 # Remember this whenever you see a picture of attention. **Weights show where a model looks, in one text. They do not
@@ -725,12 +726,13 @@ for name, silenced, sign in (("The first digit is 1", is_first, one), ("月 foll
 # %% [markdown] tags=["deeper"]
 # What does the model write in a row that does not look at the English itself?
 #
-# * **After the year** habit says 年, and that is always right. This row has no need to look, whatever its weights show.
-# * **For the month's first digit** habit says 1. That is right in exactly the months that begin with 1.
+# * **After the year** it writes 年 in all 500 dates. This row has no need to look, whatever its weights show.
+# * **For the month's first digit** it writes 1. That is right in exactly the months that begin with 1.
 # * **After the month** 月 is written in all 500 dates, too. (Trust the zeros here: an average over rows that all write
 #   月 may give it away.) Yet a first 1 may be January, or the beginning of 10, 11 or 12. There, with zeros, the model
 #   writes 月 in 166 of 168 dates: right in January, and too early nearly everywhere else. With the average it mostly
-#   guesses wrong. To write 月 this row need not look at the English; after a first 1 it must look, to know *when*.
+#   guesses wrong. A row need not look at the English to write 月; the row after a first 1 must, to know whether the
+#   month is complete.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: what has a head for commas to do with months?
@@ -774,6 +776,19 @@ for month in range(2, 10):
 # %% [markdown]
 # ## 9. What people get wrong
 #
+# **An exponential that overflows.** The formula of the softmax is right. But what is $e^{1000}$ in 32 bits?
+
+# %%
+high = torch.tensor([1000.0, 999.0])
+naive = high.exp() / high.exp().sum()
+lower = (high - high.max()).exp() / (high - high.max()).exp().sum()
+print("as in section 3:", naive.tolist(), "   with the largest score subtracted first:", lower.numpy().round(2))
+
+# %% [markdown]
+# It is infinity, and infinity over infinity is not a number. Subtract the largest score from all of them, and no
+# exponent is above 0. The weights stay the same, as you saw in [lesson 01](01_toolkit.ipynb). Torch's `softmax` does
+# not overflow.
+#
 # **The softmax over the wrong axis.** `dim=-2` instead of `dim=-1` runs without an error. Now the *queries* compete:
 # each key's column sums to 1, and a change of the last query changes the output of the first.
 
@@ -785,11 +800,11 @@ for name, dim in (("over the keys", -1), ("over the queries", -2)):
     weights, after = ((some @ k.T / 6).softmax(dim=dim) for some in (q, changed))
     moved = (weights[0] @ v - after[0] @ v).norm() / (weights[0] @ v).norm()
     print(f"softmax {name:17} the first row sums to {weights[0].sum():.2f};", end=" ")
-    print(f"the last query moves its output by {moved:.0%}")
+    print(f"changing the last query moves its output by {moved:.0%}")
 
 # %% [markdown]
 # **The division outside the softmax**, $\frac{1}{\sqrt{d}}\operatorname{softmax}(QK^\top)V$, runs, too. The scores
-# stay too large, so one key takes most of the weight, and what multiplies the values no longer sums to 1.
+# stay too large, so one key takes most of the weight, and the weights, divided afterwards, no longer sum to 1.
 
 # %% jupyter={"source_hidden": true}
 for name, weights in (("outside", (q @ k.T).softmax(dim=-1) / 6), ("inside", attention(q, k, v)[1])):
@@ -802,7 +817,7 @@ for name, weights in (("outside", (q @ k.T).softmax(dim=-1) / 6), ("inside", att
 #
 # The formula of section 5 works for any number of leading axes: in the model they are the texts of a batch and the
 # heads. One thing is new here, the mask, which hides keys where it is false. [Lesson 03](03_masks.ipynb) is about it.
-# Put your version into the translator, in all 24 heads, and let it write:
+# Put your version into the translator, into all six lit parts of the first drawing, and let it write:
 
 
 # %%
@@ -853,15 +868,16 @@ with replace_attention(model, yours):
 #   and the output is the weighted average of the values.
 # * Queries, keys and values are made from the tokens' vectors by three learnt matrices. Keys and values come from
 #   another text in cross-attention, from the queries' own in self-attention.
-# * With independent components of mean 0 a typical dot product grows like $\sqrt{d}$, the root of the width of
-#   queries and keys. Dividing by the root keeps its size the same at every width. Undivided, our translators were behind after
-#   500 steps.
+# * With independent components of mean 0 and variance 1 a typical dot product is as large as $\sqrt{d}$, the root of
+#   the width of queries and keys. Dividing by it keeps the size the same at every width. Undivided, our translators
+#   were behind after 500 steps.
 # * The output never leaves the convex hull of the values.
 # * A weight is not a need. One picture is one text, and which head matters most depends on what stands in its place.
 #
 # **Papers.** Bahdanau, Cho, Bengio (2014), [arXiv:1409.0473](https://arxiv.org/abs/1409.0473): attention in translation.
 # Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762): the scaled dot product, section 3.2.1 and its
-# footnote on the variance. Jain and Wallace (2019), [arXiv:1902.10186](https://arxiv.org/abs/1902.10186): *Attention is not
-# Explanation*.
+# footnote on the variance. Jain and Wallace (2019), [arXiv:1902.10186](https://arxiv.org/abs/1902.10186):
+# *Attention is not Explanation*; and a reply, Wiegreffe and Pinter (2019),
+# [arXiv:1908.04626](https://arxiv.org/abs/1908.04626): *Attention is not not Explanation*.
 #
 # Previous: [01 Toolkit](01_toolkit.ipynb). Next: [03 Masks](03_masks.ipynb).

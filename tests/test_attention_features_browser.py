@@ -238,6 +238,10 @@ def test_32_layers_of_32_heads_at_512_tokens_open_one_layer_at_a_time(lab, page)
     waited = """() => { const start = performance.now();
         return new Promise((done) => setTimeout(() => done(performance.now() - start), 0)); }"""
     assert page.evaluate(waited) < 1000  # the tab answers
+    lab.restart()
+    page.get_by_label("block", exact=True).select_option(value="4")
+    eventually(lambda: drawn.title() == "block 4, head 6: loading" and page.locator(".tl-attention.waits").count() == 1)
+    eventually(lambda: page.get_by_text("No answer yet. If no other cell is running").is_visible())
 
 
 def test_a_saved_page_of_one_layer_says_so(saved, page):

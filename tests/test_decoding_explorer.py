@@ -382,7 +382,7 @@ def test_where_no_kernel_answers_the_reader_is_told_and_the_sliders_still_move(p
     eventually(lambda: page.locator(".tl-decoding.asking").count() == 1)
     assert "No answer yet" not in page.inner_text(".tl-decoding")
     page.clock.fast_forward(11_000)
-    eventually(lambda: "No answer yet. If no kernel is running" in page.inner_text(".tl-decoding"))
+    eventually(lambda: "No answer yet. If no other cell is running" in page.inner_text(".tl-decoding"))
     page.get_by_label("top-k", exact=True).evaluate(SET, "0")
     eventually(lambda: page.locator(".tl-decoding .row.cut").count() == 11)
 

@@ -282,7 +282,7 @@ def test_where_no_kernel_answers_the_reader_is_told_and_single_words_are_shown(p
     tokens.nth(3).click()
     eventually(lambda: page.locator(".tl-fill.asking").count() == 1)
     page.clock.fast_forward(11_000)
-    eventually(lambda: "No answer yet. If no kernel is running" in page.inner_text(".tl-fill"))
+    eventually(lambda: "No answer yet. If no other cell is running" in page.inner_text(".tl-fill"))
     tokens.nth(1).click()
     explorer.hidden = [3]
     eventually(lambda: page.locator(".tl-fill.asking").count() == 0)

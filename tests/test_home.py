@@ -115,7 +115,7 @@ def test_points_and_guesses_are_counted_as_in_the_table(data):
     all_guesses = sum(len(outline.predictions) for outline in outlines().values())
     assert home.tally().startswith("2.5 of ") and f"2 of {all_guesses} guesses" in home.tally()
     ahead = len(home.stops) - 2
-    assert f"(the run bore out 1). Before you: {ahead} lessons, " in home.tally()  # the runs came out as first options
+    assert f"(1 right). Before you: {ahead} lessons, " in home.tally()  # the runs came out as first options
     assert str(data) in str(home)
 
 

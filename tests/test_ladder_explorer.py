@@ -412,7 +412,7 @@ def test_where_no_kernel_answers_the_reader_is_told_and_the_places_still_move(pa
     eventually(lambda: page.locator(".tl-ladder.asking").count() == 1)
     assert "No answer yet" not in page.inner_text(".tl-ladder")
     page.clock.fast_forward(11_000)
-    eventually(lambda: "No answer yet. If no kernel is running" in page.inner_text(".tl-ladder"))
+    eventually(lambda: "No answer yet. If no other cell is running" in page.inner_text(".tl-ladder"))
     page.locator(".tl-ladder .prompt .piece").first.click()
     explorer.place = 3
     eventually(lambda: check_cards(page, explorer))

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from transformer_lab import (
@@ -23,6 +25,7 @@ from transformer_lab.analysis.reading import ids_of
 from transformer_lab.data.tokenizers import CharacterTokenizer
 from transformer_lab.viz.inputs import visible
 from transformer_lab.viz.model_tour import LAST_SAID, MOST_TOKENS, SAID, TEMPERATURES, ModelTour, addresses
+from transformer_lab.viz.tour_picture import draw_tour
 
 TEXT = "May 3, 1931"
 CASES = {
@@ -275,3 +278,17 @@ def test_a_picture_and_a_page_of_every_model(name, tmp_path):
     title = re.search("<title>(.*?)</title>", page)[1]
     assert cls.__name__ in title and "the cat sat" in title
     assert set(re.findall(r"https?://[\w./]+", page)) <= {"http://www.w3.org/2000/svg"}
+
+
+@pytest.mark.parametrize("n_layers", [2, 30])
+def test_in_the_picture_the_headings_stand_above_all_rows(n_layers):
+    tour = ModelTour(*made(GPT, n_layers=n_layers), "the cat")
+    figure = Figure()
+    draw_tour(figure, tour)
+    draw = FigureCanvasAgg(figure).get_renderer()
+    for axes in figure.axes:
+        boxes = [(text.get_transform() == axes.transData, text.get_window_extent(draw)) for text in axes.texts]
+        rows = [box.y1 for in_data, box in boxes if in_data]
+        headings = [box for in_data, box in boxes if not in_data]
+        assert headings and min(box.y0 for box in headings) >= max(rows)
+        assert max(box.y1 for box in headings) <= figure._suptitle.get_window_extent(draw).y0

@@ -228,7 +228,7 @@ def test_where_no_kernel_answers_the_reader_is_told(page, tmp_path):
     page.clock.fast_forward(200)
     eventually(lambda: page.locator(".tl-search.waiting").count() == 1)
     page.clock.fast_forward(11_000)
-    eventually(lambda: "No answer yet. If no kernel is running" in page.inner_text(".tl-search"))
+    eventually(lambda: "No answer yet. If no other cell is running" in page.inner_text(".tl-search"))
 
 
 LIVE = """

@@ -1,4 +1,4 @@
-"""Asked while the kernel is busy, a view says that it waits, and then shows the answer, or why there is none."""
+"""Asked while the kernel is busy or gone, a view says that it waits, then shows the answer, or why there is none."""
 
 import pytest
 
@@ -59,3 +59,7 @@ def test_what_if_waits_and_answers(lab, page):
     eventually(lambda: page.locator(".tl-attention.refused .message").is_visible() and not map_.is_visible())
     page.get_by_label("text").fill("May 3, 1935")
     eventually(lambda: map_.is_visible() and not waits.count())
+    lab.restart()
+    page.get_by_text("switch this head off").click()
+    eventually(lambda: page.get_by_text("No answer yet. If no other cell is running").is_visible())
+    assert waits.count() == 1

@@ -18,7 +18,7 @@ from .classroom.commands import app as class_app
 from .environment import is_first_process, is_watched, speak_any_encoding
 from .files import path_of
 from .optional import MissingPackageError, own_version, require_packages
-from .sentences import listed
+from .sentences import kind_of, listed
 from .tasks.registry import FILE_SETTINGS, TASKS, TUNING_SETTINGS, with_targets
 from .training.settings import Settings
 
@@ -379,7 +379,7 @@ def loaded(name: str, device: str | None, *kinds: str) -> tuple[Any, Any]:
 
     model, tokenizer = load(name)
     if kinds and type(model).__name__ not in kinds:
-        raise ValueError(f"{name} is a {type(model).__name__}; this command needs a {' or '.join(kinds)}.")
+        raise ValueError(f"{name} is {kind_of(model)}; this command needs a {' or '.join(kinds)}.")
     return model.to(pick_device()), tokenizer
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .sentences import kind_of
+
 
 def path_of(written) -> Path:
     """The path that a user wrote, with `~` expanded; ValueError if it is empty, or not a path.
@@ -137,7 +139,7 @@ def read_json(path) -> dict:
     except RecursionError:
         raise ValueError(f"{path} cannot be read: its JSON is nested too deeply.") from None
     if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold a JSON object; it holds a {type(content).__name__}.")
+        raise ValueError(f"{path} must hold a JSON object; it holds {kind_of(content)}.")
     return content
 
 

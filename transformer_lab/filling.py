@@ -5,6 +5,7 @@ import torch
 from .arguments import check_at_least, check_text
 from .data.tokenizers import Tokenizer
 from .models import BERT, evaluating, not_nan, unwrapped
+from .sentences import kind_of
 
 
 @torch.no_grad()
@@ -18,7 +19,7 @@ def fill_masks(model, tokenizer: Tokenizer, text: str, k: int = 5) -> list[list[
     check_at_least("k", k, 1)
     model = unwrapped(model)
     if not isinstance(model, BERT):
-        raise ValueError(f"Hidden words are filled in by a BERT, which reads both ways; got a {type(model).__name__}.")
+        raise ValueError(f"Hidden words are filled in by a BERT, which reads both ways; got {kind_of(model)}.")
     mask_id = tokenizer.id_of("mask")
     ids = torch.tensor([tokenizer.encode(text, special=True)], device=next(model.parameters()).device)
     if mask_id not in ids:

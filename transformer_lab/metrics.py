@@ -17,7 +17,7 @@ from .arguments import check_text, check_texts
 from .generation import translate
 from .models import BERT, GPT, evaluating, unwrapped
 from .optional import require_packages
-from .sentences import short_repr
+from .sentences import kind_of, short_repr
 
 
 def exact_match(model, tokenizer, pairs, use_cache: bool = True) -> float:
@@ -44,7 +44,7 @@ def alignment_accuracy(model, tokenizer, pairs) -> float:
     """
     pairs, model = list(pairs), unwrapped(model)
     if isinstance(model, GPT | BERT):
-        raise ValueError(f"Alignment accuracy needs an encoder-decoder; got a {type(model).__name__}.")
+        raise ValueError(f"Alignment accuracy needs an encoder-decoder; got {kind_of(model)}.")
     aligned = [pair for pair in pairs if any(gold is not None for gold in pair.alignment or ())]
     if not aligned:
         raise ValueError(f"Alignment accuracy needs a pair with a gold alignment; got {len(pairs)} pairs without one.")

@@ -14,6 +14,7 @@ from .arguments import check_at_least
 from .attention import MultiHeadAttention, causal_mask, explicit_attention
 from .blocks import Block
 from .models import BERT, evaluating, unwrapped
+from .sentences import kind_of
 
 STD = 0.02  # of the vectors that training begins with
 
@@ -81,7 +82,7 @@ def add_prompt(model: nn.Module, n: int = 16) -> None:
     check_at_least("n", n, 1)
     model = unwrapped(model)
     if not isinstance(model, BERT):
-        raise ValueError(f"Prompt tuning is for a BERT, which reads a text at once; got a {type(model).__name__}.")
+        raise ValueError(f"Prompt tuning is for a BERT, which reads a text at once; got {kind_of(model)}.")
     if hasattr(model.encoder, "prompt"):
         raise ValueError("The model has a prompt already: load it again without it.")
     model.requires_grad_(False)

@@ -27,6 +27,7 @@ from .models import BERT, evaluating, not_nan, unwrapped
 from .optional import MissingPackageError, installed
 from .pretrained import load
 from .progress_bar import ProgressBar
+from .sentences import kind_of
 
 # The vectors that MiniLM computed of the documentation's passages, as write_vectors writes them.
 STORED = Path(__file__).parent / "weights" / "python_docs" / "passages.safetensors"
@@ -44,7 +45,7 @@ def sentence_vectors(model, tokenizer: Tokenizer, texts: Sequence[str], batch_si
     check_at_least("batch_size", batch_size, 1)
     model = unwrapped(model)
     if not isinstance(model, BERT):
-        raise ValueError(f"Sentence vectors need a BERT, which reads both ways; got a {type(model).__name__}.")
+        raise ValueError(f"Sentence vectors need a BERT, which reads both ways; got {kind_of(model)}.")
     rows = [shortened(tokenizer, ids_of(tokenizer, text), model.config.max_len) for text in texts]
     device = next(model.parameters()).device
     vectors = torch.zeros(len(rows), model.config.d_model)

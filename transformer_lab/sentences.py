@@ -9,6 +9,12 @@ def short_repr(value, longest: int = 60) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
+def kind_of(value) -> str:
+    """The type of a value with its article: "a list", "an AttentionView"."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
+
+
 def listed(words: Iterable[str], conjunction: str) -> str:
     """Join words as in a sentence: "dates, numbers and docs" with the conjunction "and"."""
     *before, word = words

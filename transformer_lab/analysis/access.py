@@ -10,7 +10,7 @@ import torch
 
 from ..attention import MultiHeadAttention, explicit_attention
 from ..models import BERT, GPT, Transformer, unwrapped
-from ..sentences import short_repr
+from ..sentences import kind_of, short_repr
 
 KINDS = ("encoder", "decoder", "cross")
 
@@ -23,7 +23,7 @@ def our_model(model, *kinds: type):
     *others, last = (kind.__name__ for kind in kinds)
     wanted = f"{', '.join(others)} or {last}" if others else last
     advice = " Give from_hf(model)." if hasattr(inside, "save_pretrained") else ""
-    raise ValueError(f"model must be a {wanted} of transformer_lab; got a {type(inside).__name__}.{advice}")
+    raise ValueError(f"model must be a {wanted} of transformer_lab; got {kind_of(inside)}.{advice}")
 
 
 def stacks(model) -> dict:

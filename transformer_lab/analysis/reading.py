@@ -8,7 +8,7 @@ from ..data.token_labels import labels_of
 from ..data.tokenizers import ids_without_tokenizer, our_tokenizer
 from ..generation import translate_ids
 from ..models import BERT, GPT, Model, Transformer, evaluating, unwrapped
-from ..sentences import short_repr
+from ..sentences import kind_of, short_repr
 from .access import KINDS, attention_modules, our_model
 from .attention_record import AttentionRecord
 from .recording import LayerRecord, record_heads
@@ -30,11 +30,11 @@ def read_attention(model: nn.Module, tokenizer, text, target=None) -> dict[str, 
     if not isinstance(model, Model) and not hasattr(model, "set_attn_implementation"):
         raise ValueError(
             f"model must be a GPT, BERT or Transformer of transformer_lab, or a model of transformers; "
-            f"got a {type(model).__name__}."
+            f"got {kind_of(model)}."
         )
     is_translator = isinstance(model, Transformer) or getattr(model.config, "is_encoder_decoder", False)
     if target is not None and not is_translator:
-        raise ValueError(f"Only an encoder-decoder reads a target; got a {type(model).__name__}.")
+        raise ValueError(f"Only an encoder-decoder reads a target; got {kind_of(model)}.")
     if isinstance(model, Model):
         return read(model, tokenizer, *ids_of(model, tokenizer, text, target))[0]
     return hf_attention(model, tokenizer, text, target)

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..arguments import check_text
 from ..data.token_labels import indices, labels_of
 from ..data.tokenizers import ids_without_tokenizer
 from ..models import evaluating
-from ..sentences import listed, short_repr
+from ..sentences import kind_of, listed, short_repr
 from .access import uncompiled
 from .attention_record import AttentionRecord
 from .sizes import check_ids, check_size
@@ -76,7 +77,7 @@ def model_inputs(model: Any, tokenizer, text) -> dict[str, Tensor]:
         if tokenizer is None:
             raise ValueError(f"A {kind} reads a text only with its tokenizer: give from_model(model, tokenizer, text).")
         if not callable(tokenizer):
-            raise ValueError(f"A {kind} needs its own tokenizer; got a {type(tokenizer).__name__}.")
+            raise ValueError(f"A {kind} needs its own tokenizer; got {kind_of(tokenizer)}.")
         accepted = inspect.signature(model.forward).parameters
         given = tokenizer(checked_text(text), return_tensors="pt").items()
         inputs = {key: one for key, one in given if key in accepted or name not in accepted}
@@ -95,7 +96,7 @@ def as_tensor(name: str, values) -> Tensor:
         return torch.as_tensor(values)
     except (TypeError, ValueError, RuntimeError):
         wanted = "a tensor, as the model's processor returns it"
-        raise ValueError(f"{name} must be {wanted}; got a {type(values).__name__}.") from None
+        raise ValueError(f"{name} must be {wanted}; got {kind_of(values)}.") from None
 
 
 def one_of(name: str, values: Tensor) -> Tensor:
@@ -219,10 +220,11 @@ def target_ids(model: Any, tokenizer, target) -> Tensor:
 
 
 def checked_text(text, name: str = "text") -> str:
-    """Return the text; ValueError, which names the argument, unless it is a string."""
+    """Return the text; ValueError, which names the argument, unless it is a string of whole characters."""
     if not isinstance(text, str):
         advice = " One text at a time." if isinstance(text, (list, tuple)) else ""
         raise ValueError(f"{name} must be a string; got {short_repr(text)}.{advice}")
+    check_text(text)
     return text
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..arguments import check_at_least, check_text, check_texts
 from ..files import path_of, write_whole
-from ..sentences import short_repr
+from ..sentences import kind_of, short_repr
 from .token_labels import token_labels
 
 # The roles that a special token may have; a tokenizer has those that its model was trained with.
@@ -181,7 +181,7 @@ def our_tokenizer(tokenizer):
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if not isinstance(backend, tokenizers.Tokenizer):
         raise ValueError(
-            f"tokenizer must be one of transformer_lab or a fast one of transformers; got a {type(tokenizer).__name__}."
+            f"tokenizer must be one of transformer_lab or a fast one of transformers; got {kind_of(tokenizer)}."
         )
     special = {role.removesuffix("_token"): token for role, token in tokenizer.special_tokens_map.items()}
     return Tokenizer(backend, special)

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from ..sentences import kind_of
 from .checking import NotDone, Wrong
 from .limit import TimeIsUp
 
@@ -145,7 +146,7 @@ def shown(args: tuple, kwargs: dict) -> str:
         if hasattr(value, "shape"):
             return f"a tensor of shape {tuple(value.shape)}"
         text = repr(value)
-        return f"a {type(value).__name__}" if len(text) > LONGEST or " at 0x" in text else text
+        return f"{kind_of(value)}" if len(text) > LONGEST or " at 0x" in text else text
 
     return ", ".join([words(arg) for arg in args] + [f"{name}={words(arg)}" for name, arg in kwargs.items()])
 

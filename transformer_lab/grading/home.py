@@ -107,7 +107,7 @@ class CourseHome:
             return f"Before you: {points}, {guesses}{hours(ahead)}."
         earned, made = sum(line.points for line in lines), sum(line.guesses for line in lines)
         borne_out = sum(line.borne_out for line in lines)
-        told = f"{earned:g} of {points}, {made} of {guesses} (the run bore out {borne_out})"
+        told = f"{earned:g} of {points}, {made} of {guesses} ({borne_out} right)"
         return f"{told}. Before you: {count(len(ahead), 'lesson')}{hours(ahead)}." if ahead else f"{told}."
 
     def as_html(self) -> str:

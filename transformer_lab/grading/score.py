@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from ..sentences import kind_of
 from .answer import Answer, describe, plain
 from .card import html_card, text_card
 from .checking import NotDone, Wrong
@@ -228,7 +229,7 @@ def accept_one(exercise: str, want, answer):
     if answer is not None and not callable(answer):
         how = "quotation marks" if isinstance(answer, str) else "brackets after it"
         raise GradingError(
-            f"{exercise} wants the function {want} itself; got a {type(answer).__name__}: "
+            f"{exercise} wants the function {want} itself; got {kind_of(answer)}: "
             f"write its name, {name}, without {how}."
         )
     return Answer(answer, want)

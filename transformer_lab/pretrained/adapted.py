@@ -14,6 +14,7 @@ from ..data.tokenizers import Tokenizer
 from ..files import make_folder, path_of, read_json, to_json, whole_file
 from ..fine_tuning import learnt, prepare
 from ..models import BERT, Model
+from ..sentences import kind_of
 from ..tasks.task import content_hash
 from .names import COURSE, COURSE_MODELS, name_in_course
 from .safetensors_file import check_finite, checked, read_shapes, sha256
@@ -43,7 +44,7 @@ def adapted(
     checksum = content_hash([model.state_dict(), tokenizer])
     if kind is not None:
         if not isinstance(model, BERT):
-            raise ValueError(f"{base} is a {type(model).__name__}; a {kind.__name__} needs a BERT, such as minilm.")
+            raise ValueError(f"{base} is {kind_of(model)}; a {kind.__name__} needs a BERT, such as minilm.")
         model = kind.on(model, labels)
     prepare(model, method, **options)
     if method != "everything":  # of which nothing old is left: it is saved whole

@@ -17,6 +17,7 @@ from ..config import TransformerConfig
 from ..data.tokenizers import Tokenizer
 from ..files import make_folder, path_of, read_json, to_json, whole_file
 from ..models import BERT, GPT, Model, Transformer, unwrapped
+from ..sentences import kind_of
 from .adapted import save_adapted
 from .hub import load_hf
 from .safetensors_file import check_finite, checked, read_weights, sha256
@@ -69,7 +70,7 @@ def check_savable(model: nn.Module, tokenizer: Tokenizer | None) -> None:
     """Raise ValueError for a model or tokenizer that `load` would not accept, whatever the weights are."""
     ours = unwrapped(model)
     if type(ours) not in MODELS.values():
-        raise ValueError(f"save takes a {', '.join(MODELS)}; got a {type(ours).__name__}.")
+        raise ValueError(f"save takes a {', '.join(MODELS)}; got {kind_of(ours)}.")
     if not isinstance(tokenizer, Tokenizer):
         raise ValueError(
             f"save takes a tokenizer of transformer_lab besides the model; got {type(tokenizer).__name__}."

@@ -15,7 +15,7 @@ from ..data.tokenizers import Tokenizer
 from ..device import seed_everything
 from ..files import path_of
 from ..pretrained import adapt
-from ..sentences import listed
+from ..sentences import kind_of, listed
 from .labelling import Classification, Tagging
 
 
@@ -44,7 +44,7 @@ def task_of(path: Path, examples, model: Labeller, tokenizer: Tokenizer, **origi
     """
     kind, wanted = ("classes", Classifier) if isinstance(examples[0], Pair) else ("tags", Tagger)
     if not isinstance(model, wanted):
-        raise ValueError(f"{path} holds {kind}, which need a {wanted.__name__}; got a {type(model).__name__}.")
+        raise ValueError(f"{path} holds {kind}, which need a {wanted.__name__}; got {kind_of(model)}.")
     unknown = sorted(set(labels_of(examples)) - set(model.labels))
     if unknown:
         raise ValueError(f"{path} has the label {unknown[0]!r}, which the model does not have.")

@@ -10,7 +10,7 @@ import traitlets
 from ..analysis.attention_record import AttentionRecord
 from ..analysis.head_patterns import HeadPattern
 from ..data.token_labels import indices
-from ..sentences import short_repr
+from ..sentences import kind_of, short_repr
 from . import attention_picture, saved_page
 from .browser_data import BrowserData, records_by_name
 from .browser_files import module, sheet
@@ -108,11 +108,15 @@ class AttentionView(SharedScript):
     def over_training(cls, snapshots: list[Snapshot]) -> "AttentionView":
         """Show how attention develops: a slider over snapshots (see AttentionSnapshots), with the loss next to it.
 
-        Raises ValueError if there are no snapshots, or if their tokens differ.
+        Raises ValueError if there are no snapshots, for what is none, or if their tokens differ.
         """
         snapshots = list(snapshots)
         if not snapshots:
             raise ValueError("There is no snapshot to show: pass AttentionSnapshots to train as a listener.")
+        for one in snapshots:
+            if not isinstance(one, Snapshot):
+                advice = "AttentionSnapshots, passed to train as a listener, takes them."
+                raise ValueError(f"snapshots must be Snapshots; got {kind_of(one)}. {advice}")
         steps = [{"step": int(one.step), **number("loss", one.loss)} for one in snapshots]
         return cls(BrowserData([records_by_name(*one.attention) for one in snapshots], steps))
 
@@ -120,8 +124,12 @@ class AttentionView(SharedScript):
     def difference(cls, one: "AttentionView", other: "AttentionView") -> "AttentionView":
         """Show one - other, as both are shown now: two models, two seeds, or a model and the same with a part ablated.
 
-        Raises ValueError unless both have the same layers, heads and tokens.
+        Raises ValueError unless both are views with the same layers, heads and tokens.
         """
+        for view in (one, other):
+            if not isinstance(view, AttentionView):
+                advice = "AttentionView.from_model(model, tokenizer, text) makes one of a model."
+                raise ValueError(f"difference is of two views; got {kind_of(view)}. {advice}")
         seen = [(view.attention.shape, view.query_tokens, view.key_tokens) for view in (one, other)]
         if seen[0] != seen[1]:
             raise ValueError(f"Both views must have the same layers, heads and tokens; got {one!r} and {other!r}.")

@@ -14,7 +14,7 @@ from matplotlib.image import imsave
 
 from ..analysis.sizes import check_layer
 from ..data.token_labels import indices
-from ..sentences import short_repr
+from ..sentences import kind_of, short_repr
 
 # The smallest positive number that 16 bits can hold: a weight that is not zero must never look masked.
 SMALLEST = np.finfo(np.float16).smallest_subnormal
@@ -73,10 +73,12 @@ def as_weights(attention, lowest=0) -> np.ndarray:
     except (TypeError, ValueError, RuntimeError):
         array = np.empty(0)
     if array.ndim != 4 or array.size == 0:
-        came = f"shape {tuple(given.shape)}" if hasattr(given, "shape") else f"a {type(given).__name__}"
+        came = f"shape {tuple(given.shape)}" if hasattr(given, "shape") else kind_of(given)
         advice = {3: " One layer? attention[None].", 5: " A batch axis? attention[:, 0]."}.get(array.ndim, "")
         if hasattr(given, "attentions"):
             advice = " Give its attentions: output.attentions."
+        if hasattr(given, "query_tokens"):
+            advice = " Give its attention: view.attention."
         raise ValueError(f"attention must be a tensor or array (layers, heads, queries, keys); got {came}.{advice}")
     check_layer(array.shape[1:])
     if not np.isfinite(array).all():

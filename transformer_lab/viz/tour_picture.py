@@ -13,8 +13,8 @@ def draw_tour(figure, tour) -> None:
     journey, token = tour.journeys[tour.stack], tour.token
     shown = next(stack for stack in tour.stacks if stack["name"] == tour.stack)
     n_rows = shown["n_layers"] + 2
-    figure.set_size_inches(10, max(4.2, 1.2 + 0.17 * max(n_rows, len(journey.tokens))))
-    top = 1 - 0.7 / figure.get_figheight()
+    figure.set_size_inches(10, max(4.4, 1.4 + 0.17 * max(n_rows, len(journey.tokens))))
+    top = 1 - 0.95 / figure.get_figheight()
     left, middle, right = figure.subplots(1, 3, gridspec_kw={"width_ratios": (5, 4.4, 2.9)})
     figure.subplots_adjust(left=0.02, right=0.97, bottom=0.03, top=top, wspace=0.12)
     name, text = readable(shown["tokens"][token]), readable(tour.heard, longest=70)
@@ -28,18 +28,23 @@ def draw_tour(figure, tour) -> None:
         draw_end(right, journey, shown, token, tour.temperature)
 
 
+def draw_heading(axes, x: float, text: str) -> None:
+    """Write above a panel, whose rows are lower than two lines of text where there are many."""
+    axes.text(x, 1.01, text, fontsize=SIZE, color=SOFT, va="bottom", transform=axes.get_xaxis_transform())
+
+
 def draw_rows(axes, shown: dict, token: int) -> None:
     """A row for the embedding and each block: what its parts add, how long the vector is, and what could be said."""
     sizes, steps, n_layers = shown["sizes"], shown["steps"], shown["n_layers"]
     parts = [part for block, part in steps if block == 0]
     after, added = [row[token] for row in sizes["after"]], [row[token] for row in sizes["added"]]
     most_added, most_after = max(added[1:]), max(after)
-    axes.set(xlim=(0, 10), ylim=(n_layers + 0.6, -1.1))
+    axes.set(xlim=(0, 10), ylim=(n_layers + 0.6, -0.6))
     width = 4.2 / len(parts)
     heads = [(0.7 + i * width, part) for i, part in enumerate(parts)] + [(5.5, "the\nvector")]
     for x, text in heads + ([(7.8, "could\nsay")] if shown["said"] else []):
         text = text.replace("attention", "att.").replace("-", "-\n")
-        axes.text(x, -0.85, text, fontsize=SIZE, color=SOFT, va="center")
+        draw_heading(axes, x, text)
     axes.text(0.7, 0, "embedding + position", fontsize=SIZE, color=SOFT, va="center")
     lasts = [0]
     for block in range(n_layers):
@@ -74,8 +79,8 @@ def draw_reading(axes, journey, shown: dict, token: int, station: int, head: int
     chosen = sorted(sorted(range(len(keys)), key=lambda i: -weights[i])[:MOST_ROWS])
     own = chosen.index(token) if part == "attention" and token in chosen else (len(chosen) - 1) / 2
     whose = f"average of {shown['n_heads']} heads" if head is None else f"head {head + 1}"
-    axes.set(xlim=(0, 10), ylim=(len(chosen) - 0.4, -1.1))
-    axes.text(0, -0.85, f"block {block + 1}, {part},\n{whose}", fontsize=SIZE, color=SOFT, va="center")
+    axes.set(xlim=(0, 10), ylim=(len(chosen) - 0.4, -0.6))
+    draw_heading(axes, 0.0, f"block {block + 1}, {part},\n{whose}")
     name = readable(shown["tokens"][token])
     drawn = drawn_with([name])
     weight = "bold" if len(drawn["fontfamily"]) == 1 else "normal"  # a font that was searched for may have no bold
@@ -102,8 +107,8 @@ def draw_end(axes, journey, shown: dict, token: int, temperature: float) -> None
     shares = (logits / temperature).softmax(dim=-1) if temperature else (logits == logits.max()).double()
     ids = logits.topk(len(shown["end"]["ids"][token])).indices
     words = [readable(shown["words"][i]) for i in shown["end"]["ids"][token]]
-    axes.set(xlim=(0, 10), ylim=(max(9.6, len(words) - 0.4), -1.1))
-    axes.text(0, -0.85, f"what is said,\nat temperature {temperature:g}", fontsize=SIZE, color=SOFT, va="center")
+    axes.set(xlim=(0, 10), ylim=(max(9.6, len(words) - 0.4), -0.6))
+    draw_heading(axes, 0.0, f"what is said,\nat temperature {temperature:g}")
     for y, (word, share) in enumerate(zip(words, shares[ids].tolist(), strict=True)):
         if share < 0.0005:
             break

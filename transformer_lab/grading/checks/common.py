@@ -3,12 +3,14 @@
 A fault is a wrong answer somebody gives: (the numbers it yields, what to tell its author, misconception or None).
 """
 
+import difflib
 import math
 import re
 
 import torch
 from torch import Tensor
 
+from ...sentences import kind_of
 from ..checking import NotDone, Wrong
 
 TOLERANCE = 1e-5
@@ -189,7 +191,7 @@ def one_number(value, name: str) -> float:
         raise Wrong(f"{name} is {value!r}; wanted a number.")
     if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0):
         if len(value) == 1:
-            raise Wrong(f"{name} is a {type(value).__name__} that holds one number; wanted the number itself.")
+            raise Wrong(f"{name} is {kind_of(value)} that holds one number; wanted the number itself.")
         raise Wrong(f"{name} holds {len(value)} numbers; wanted a single one.")
     try:
         value = float(value)
@@ -219,7 +221,9 @@ def chosen(choice, options: tuple[str, ...], name: str):
     for option in options:
         if option.lower() == plain:
             return option
-    raise Wrong(f"{name} is {choice!r}; choose one of {listed}.")
+    near = difflib.get_close_matches(plain, [option.lower() for option in options], 1)
+    meant = next((f" Did you mean {option!r}?" for option in options if option.lower() in near), "")
+    raise Wrong(f"{choice!r} is not a choice for {name}: choose one of {listed}.{meant}")
 
 
 def diagnosed(choice, fault: str, options: dict[str, str], name: str, seen: str) -> None:

@@ -27,7 +27,7 @@ function render({ model, el }) {
   overview(root, state);
   detail(root, state);
   if (model.get("switched_off") !== undefined) whatIf(root, state);
-  if (model.get("heard") !== undefined) waiting(root, state);
+  waiting(root, state);
   numberTable(root, state);
   footer(root, state);
   const end = state.follow();

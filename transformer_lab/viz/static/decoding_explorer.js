@@ -3,8 +3,8 @@
 import { inLetters } from "./in_letters.js";
 import { inPercent, nextToken } from "./decoding_next.js";
 import { beamPanel } from "./decoding_beams.js";
-import { button, choose, html, once, panel, signed, speaker, stage, watch } from "./kit.js";
-import { NO_ANSWER, PATIENCE, textField } from "./text_field.js";
+import { button, choose, html, once, panel, patience, signed, speaker, stage, watch } from "./kit.js";
+import { textField } from "./text_field.js";
 
 const NAMES = ["step", "logits", "search", "draws", "answered", "romanised", "text", "heard", "message", "written",
   "temperature", "top_k", "top_p", "min_p", "beams", "length_penalty"];
@@ -20,7 +20,7 @@ function render({ model, el }) {
   const panels = html(body, "div", { class: "panels" });
   const drawNext = nextToken(panels, model, write), drawDraws = drawsPanel(panels, model, write);
   const drawBeams = beamPanel(body, model, write), say = speaker(root);
-  let patience = null;
+  const tell = patience((text) => (status.textContent = text), "");
 
   function draw() {
     drawText();
@@ -28,9 +28,7 @@ function render({ model, el }) {
     const asked = ["written", "beams", "length_penalty"].map((name) => model.get(name));
     const isAsking = JSON.stringify(asked) !== JSON.stringify(model.get("answered"));
     root.classList.toggle("asking", isAsking);
-    clearTimeout(patience);
-    status.textContent = "";
-    if (isAsking) patience = setTimeout(() => (status.textContent = NO_ANSWER), PATIENCE);
+    tell(isAsking);
     const told = drawWritten();
     drawNext();
     drawDraws();

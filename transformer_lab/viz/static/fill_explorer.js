@@ -1,8 +1,8 @@
 // A sentence whose words can be hidden, and what a model expects in their place. Traits: see fill_explorer.py.
 
-import { button, choose, html, menu, once, panel, set, speaker, stage, watch } from "./kit.js";
+import { button, choose, html, menu, once, panel, patience, set, speaker, stage, watch } from "./kit.js";
 import { rovingButtons } from "./roving_buttons.js";
-import { NO_ANSWER, PATIENCE, textField } from "./text_field.js";
+import { textField } from "./text_field.js";
 import { percent, tokenBars } from "./token_bars.js";
 
 const NAMES = ["readings", "text", "heard", "message", "hidden"];
@@ -21,7 +21,8 @@ function render({ model, el }) {
   const line = tokenButtons(body, (n) => toggle(model, n));
   const status = html(body, "div", { class: "soft status", role: "status" });
   const cards = html(body, "div", { class: "cards" }), say = speaker(root);
-  let patience = null, told = "";
+  const tell = patience((text) => (status.textContent = text));
+  let told = "";
 
   function draw() {
     drawText();
@@ -32,12 +33,8 @@ function render({ model, el }) {
     line.draw(reading, hidden);
     const places = hidden.length ? reading.answers[keyOf(hidden)] : [], waits = !places;
     root.classList.toggle("asking", waits);
-    clearTimeout(patience);
-    status.textContent = waits ? "waiting for the kernel" : "";
-    if (waits) {
-      patience = setTimeout(() => (status.textContent = NO_ANSWER), PATIENCE);
-      return;
-    }
+    tell(waits);
+    if (waits) return;
     const now = JSON.stringify([reading.text, hidden]);
     if (told === now) return;
     told = now;

@@ -3,8 +3,8 @@
 
 import { html, set, stage, button, watch, listen } from "./kit.js";
 
-const PATIENCE = 3000; // milliseconds
-const NO_ANSWER = "No answer from Python yet. If no other cell is running, run this one (Shift+Enter) and choose again.";
+const SOON = 3000; // milliseconds
+const NOT_KEPT = "No answer from Python yet: this guess is not kept. If the kernel was restarted, run the cells above and this one, then choose again.";
 const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
 
 function render({ model, el }) {
@@ -16,7 +16,7 @@ function render({ model, el }) {
 
   function press(option) {
     clearTimeout(timer);
-    timer = setTimeout(() => (message.textContent = NO_ANSWER), PATIENCE);
+    timer = setTimeout(() => (message.textContent = NOT_KEPT), SOON);
     try {
       model.send(option);
     } catch {

@@ -74,6 +74,19 @@ export function once(run) {
   };
 }
 
+const PATIENCE = 10_000; // ms after which a reader is told that there may be no kernel, or one that knows nothing of this
+const NO_ANSWER = "No answer yet. If no other cell is running, run this one again.";
+
+// Gives show(waits, otherwise): says `waiting` while the kernel is waited for, soon that it may not answer, or `otherwise`.
+export function patience(say, waiting = "waiting for the kernel") {
+  let timer = null;
+  return (waits, otherwise = "") => {
+    clearTimeout(timer);
+    say(waits ? waiting : otherwise);
+    if (waits) timer = setTimeout(() => say(NO_ANSWER), PATIENCE);
+  };
+}
+
 // Keep the words of a drawing, `width` units wide, 12 pixels high on a wide page, and readable on a narrow one: --tick.
 export function keepLegible(drawing, width) {
   new ResizeObserver(() => {

@@ -3,9 +3,9 @@
 
 import { inLetters } from "./in_letters.js";
 import { rungCard } from "./ladder_card.js";
-import { button, choose, html, menu, once, slider, speaker, stage, watch } from "./kit.js";
+import { button, choose, html, menu, once, patience, slider, speaker, stage, watch } from "./kit.js";
 import { walkable } from "./ladder_walk.js";
-import { NO_ANSWER, PATIENCE, textField } from "./text_field.js";
+import { textField } from "./text_field.js";
 
 const NAMES = ["rungs", "answers", "answered", "progress", "records", "stops", "romanised", "text", "heard", "message",
   "temperature", "seed", "place"];
@@ -47,14 +47,12 @@ function render({ model, el }) {
 function signOfLife(parent) {
   const line = html(parent, "div", { class: "soft life" });
   const status = html(line, "span", { class: "status", role: "status" }), count = html(line, "span", { class: "count" });
-  let patience = null, ticking = null, who = "", since = 0;
-  const tell = (text) => status.textContent === text || (status.textContent = text);
+  let ticking = null, who = "", since = 0;
+  const tell = patience((text) => status.textContent === text || (status.textContent = text));
   return (isAsking, { name, n }) => {
-    clearTimeout(patience);
     clearInterval(ticking);
     count.textContent = "";
-    if (isAsking) patience = setTimeout(() => tell(NO_ANSWER), PATIENCE);
-    tell(isAsking ? "waiting for the kernel" : name ? `${name} ${n ? "is writing" : "reads the text"}` : "");
+    tell(isAsking, name ? `${name} ${n ? "is writing" : "reads the text"}` : "");
     if (isAsking || name !== who) [who, since] = [isAsking ? "" : name, Date.now()];
     if (isAsking || !name) return;
     const tick = () => {

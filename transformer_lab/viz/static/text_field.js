@@ -1,10 +1,8 @@
 // A text that the kernel reads: typed into a field where there is a kernel, and never shown with what another text gave.
 
-import { choose, html, labelled } from "./kit.js";
+import { choose, html, labelled, patience } from "./kit.js";
 
 const PAUSE = 500; // ms without a key that end typing
-export const PATIENCE = 10_000; // ms after which a reader is told that there may be no kernel
-export const NO_ANSWER = "No answer yet. If no kernel is running, run the cell again.";
 const HALF = "The text holds half a character, which no tokenizer can read.";
 
 // tag: "input" for one line, or "textarea". Traits: text, heard (what was read last), message (why text was not read).
@@ -14,7 +12,8 @@ export function textField(parent, model, tag, about, { name = "text", pause = PA
   const root = html(parent, "div", { class: "top" });
   const line = html(root, "div", { class: "about", role: "status" });
   const message = html(root, "div", { class: "message", role: "alert" });
-  let field = null, typing = null, patience = null;
+  const tell = patience((text) => (message.textContent = text), "");
+  let field = null, typing = null;
   if (model.send) {
     field = document.createElement(tag);
     field.spellcheck = false;
@@ -35,11 +34,9 @@ export function textField(parent, model, tag, about, { name = "text", pause = PA
   return () => {
     const waits = model.get("text") !== model.get("heard") && !model.get("message");
     parent.classList.toggle("waiting", waits);
-    clearTimeout(patience);
-    if (waits) patience = setTimeout(() => (message.textContent = NO_ANSWER), PATIENCE);
     if (field && typing === null && field !== document.activeElement) field.value = model.get("text");
     line.textContent = waits ? "waiting for the kernel" : about();
     parent.classList.toggle("refused", model.get("text") !== model.get("heard") && !waits);
-    message.textContent = model.get("message");
+    tell(waits, model.get("message"));
   };
 }

@@ -178,13 +178,10 @@ def minus_infinity(x, wanted, got):
             yield got, "A row that is all -inf gets equal weights: no score is allowed, so return zeros.", None
         else:
             yield got, f"A row that is all -inf gives {row(rest[0])}; it should give zeros.", None
-    if got[~empty].isnan().any():
-        yield (
-            got,
-            "A row with some scores -inf gives NaN. exp(-inf) is 0, and that is all there is to it: "
-            "subtract the row's largest score, which is finite.",
-            None,
-        )
+    undefined = got[~empty].isnan().any(-1)
+    if undefined.any():
+        words = f"The row {row(x[~empty][undefined][0])} gives NaN. exp(-inf) is 0, and that is all there is to -inf: "
+        yield got, f"{words}subtract the row's largest score, which is finite.", None
     if (got[~empty] * x[~empty].eq(-INF)).nan_to_num().abs().max() > 0:
         yield got, "A score of -inf got a weight that is not 0: exp(-inf) is exactly 0.", None
     if close(got[~empty], torch.zeros_like(wanted[~empty])) or (got[~empty].sum(-1) < 0.5).any():

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from ....sentences import kind_of
 from ...checking import Wrong
 from ...draw import draw
 
@@ -37,7 +38,7 @@ class Hidden:
     def model(self, ids) -> Tensor:
         """Logits (B, T, V)."""
         if not isinstance(ids, Tensor) or ids.ndim != 2 or ids.dtype != torch.int64:
-            what = f"{ids.dtype} of shape {tuple(ids.shape)}" if isinstance(ids, Tensor) else f"a {type(ids).__name__}"
+            what = f"{ids.dtype} of shape {tuple(ids.shape)}" if isinstance(ids, Tensor) else f"{kind_of(ids)}"
             raise Wrong(f"The model was given {what}; wanted ids (B, T), a tensor of torch.int64.")
         if ids.shape[1] != len(self.ids):
             raise Wrong(

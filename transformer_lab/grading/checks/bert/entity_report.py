@@ -3,6 +3,7 @@
 import math
 from numbers import Real
 
+from ....sentences import kind_of
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import apart, settled
@@ -109,7 +110,7 @@ def asked(entity_report, case: list) -> dict:
     got = entity_report(gold, predicted)
     if not isinstance(got, dict):
         raise Wrong(
-            f"entity_report() returned a {type(got).__name__}; wanted a dictionary with (precision, recall, F1) for "
+            f"entity_report() returned {kind_of(got)}; wanted a dictionary with (precision, recall, F1) for "
             'each type and for "all".'
         )
     for key, triple in got.items():

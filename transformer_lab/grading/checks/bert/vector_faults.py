@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ....sentences import kind_of
 from ...checking import Wrong
 from ...draw import draw
 
@@ -37,7 +38,7 @@ class Texts:
         for name, value, dtype in (("ids", ids, torch.int64), ("is_real", is_real, torch.bool)):
             if not isinstance(value, Tensor) or value.ndim != 2 or value.dtype != dtype:
                 known = isinstance(value, Tensor)
-                what = f"{value.dtype} of shape {tuple(value.shape)}" if known else f"a {type(value).__name__}"
+                what = f"{value.dtype} of shape {tuple(value.shape)}" if known else f"{kind_of(value)}"
                 raise Wrong(f"As {name} the model was given {what}; wanted a tensor (B, T) of {dtype}.")
         if ids.shape != is_real.shape:
             shapes = tuple(ids.shape), tuple(is_real.shape)

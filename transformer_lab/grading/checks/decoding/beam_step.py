@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ....sentences import kind_of
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import apart, close, leaves_alone
@@ -121,11 +122,11 @@ def parts_of(got, totals: Tensor) -> Step:
     """The answer's four tensors, if they are (B, K) each and of their kinds."""
     shape = tuple(totals.shape)
     if not isinstance(got, (tuple, list)) or len(got) != 4:
-        what = f"{len(got)} things" if isinstance(got, (tuple, list)) else f"a {type(got).__name__}"
+        what = f"{len(got)} things" if isinstance(got, (tuple, list)) else f"{kind_of(got)}"
         raise Wrong(f"beam_step() gives {what}; wanted four tensors of shape (B, K): {', '.join(NAMES)}.")
     for name, one in zip(NAMES, got, strict=True):
         if not isinstance(one, Tensor) or tuple(one.shape) != shape:
-            what = f"has shape {tuple(one.shape)}" if isinstance(one, Tensor) else f"is a {type(one).__name__}"
+            what = f"has shape {tuple(one.shape)}" if isinstance(one, Tensor) else f"is {kind_of(one)}"
             raise Wrong(f"{name} {what}; wanted a tensor of shape {shape}: a place for each beam of each text.")
     if got[0].isnan().any():
         raise Wrong(

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ....sentences import kind_of
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import expect_tensor
@@ -107,7 +108,7 @@ def is_same(got: Tensor, wanted: Tensor) -> bool:
 def part_of(got, part: int, case: tuple) -> Tensor:
     """One of the answer's three tensors."""
     if not isinstance(got, (tuple, list)) or len(got) != 3:
-        raise Wrong(f"pad_left() gives a {type(got).__name__}; wanted three tensors (B, T): {', '.join(NAMES)}.")
+        raise Wrong(f"pad_left() gives {kind_of(got)}; wanted three tensors (B, T): {', '.join(NAMES)}.")
     one = got[part]
     if not isinstance(one, Tensor):
         expect_tensor(one, NAMES[part], (len(case[0]), max(map(len, case[0]))))

@@ -2,6 +2,7 @@
 
 import math
 
+from ....sentences import kind_of
 from ...checking import NotDone, Wrong, check
 from ...draw import draw
 from ..common import number
@@ -44,9 +45,7 @@ class Speaker:
         try:
             read = [int(token) for token in prefix]
         except (TypeError, ValueError):
-            raise Wrong(
-                f"next_token was given a {type(prefix).__name__}; wanted the list of ids read so far."
-            ) from None
+            raise Wrong(f"next_token was given {kind_of(prefix)}; wanted the list of ids read so far.") from None
         if not read or read[0] != BOS:
             raise Wrong(f"next_token was given {read}; what has been read begins with bos, {BOS}.")
         if EOS in read:
@@ -101,7 +100,7 @@ def asked(answer, model: Speaker) -> tuple[float, float]:
     if target != model.target:
         raise Wrong("The function changed its input target in place: take a copy, list(target).")
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-        raise Wrong(f"The function returned a {type(pair).__name__}; wanted two shares: `return forced, free`.")
+        raise Wrong(f"The function returned {kind_of(pair)}; wanted two shares: `return forced, free`.")
     try:
         return float(pair[0]), float(pair[1])
     except (TypeError, ValueError):
@@ -171,14 +170,14 @@ def judge_contrary(contrary, target: list[int], bos: int = BOS, eos: int = EOS) 
     given = list(target)
     next_token = contrary(given, bos, eos)
     if not callable(next_token):
-        raise Wrong(f"contrary() returned a {type(next_token).__name__}; wanted a function: next_token(prefix) -> id.")
+        raise Wrong(f"contrary() returned {kind_of(next_token)}; wanted a function: next_token(prefix) -> id.")
 
     def said(prefix):
         value = next_token(list(prefix))
         if value is None:
             raise NotDone("next_token returns None: let it return an id for every list of ids that begins with bos.")
         if isinstance(value, bool) or not hasattr(value, "__index__"):
-            raise Wrong(f"next_token returned a {type(value).__name__}; wanted an id, a whole number.")
+            raise Wrong(f"next_token returned {kind_of(value)}; wanted an id, a whole number.")
         return int(value)
 
     forced, free = shares(said, target, bos, eos)

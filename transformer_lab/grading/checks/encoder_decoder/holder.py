@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ....sentences import kind_of
 from ...checking import Wrong
 
 N_WORDS = 9  # ids of the source's words: 0 to 8
@@ -53,7 +54,7 @@ class Holder:
             what = f"shape {tuple(memory.shape)}" if isinstance(memory, Tensor) else f"type {type(memory).__name__}"
             raise Wrong(f"decode was given a memory of {what}; wanted (B, {S}, 4): decode(ids, memory, is_real).")
         if not isinstance(ids, Tensor) or ids.ndim != 2 or len(ids) != len(memory) or ids.dtype != torch.int64:
-            what = f"{ids.dtype} of shape {tuple(ids.shape)}" if isinstance(ids, Tensor) else f"a {type(ids).__name__}"
+            what = f"{ids.dtype} of shape {tuple(ids.shape)}" if isinstance(ids, Tensor) else f"{kind_of(ids)}"
             raise Wrong(
                 f"decode was given {what}; wanted ids (B, T), int64, with a row for each of {len(memory)} texts."
             )

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ....sentences import kind_of
 from ...checking import Wrong
 from ...draw import draw
 
@@ -50,7 +51,7 @@ class Scripted:
         if not is_same(is_real, self.real):
             raise Wrong("decode was not given the source's is_real: decode(ids, memory, is_real).", "M36")
         if not isinstance(ids, Tensor) or ids.ndim != 2 or len(ids) != len(self.scripts) or ids.dtype != torch.int64:
-            what = f"{ids.dtype} of shape {tuple(ids.shape)}" if isinstance(ids, Tensor) else f"a {type(ids).__name__}"
+            what = f"{ids.dtype} of shape {tuple(ids.shape)}" if isinstance(ids, Tensor) else f"{kind_of(ids)}"
             raise Wrong(
                 f"decode was given {what}; wanted ids (B, T), int64, a row for each of {len(self.scripts)} texts."
             )

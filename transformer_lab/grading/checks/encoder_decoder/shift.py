@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ....sentences import kind_of
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import copies, expect_tensor, leaves_alone
@@ -72,7 +73,7 @@ def shifted(answer, targets: Tensor, is_real: Tensor, bos: int, eos: int, pad: i
     """(inputs, labels, counts) of an answer, if they are three tensors of the right shape and kind."""
     value, (B, T) = answer(*copies(targets, is_real), bos, eos, pad), targets.shape
     if not isinstance(value, (tuple, list)) or len(value) != 3:
-        what = f"{len(value)} things" if isinstance(value, (tuple, list)) else f"a {type(value).__name__}"
+        what = f"{len(value)} things" if isinstance(value, (tuple, list)) else f"{kind_of(value)}"
         raise Wrong(f"The function returned {what}; wanted three tensors: `return inputs, labels, counts`.")
     for one, name in zip(value, ("inputs", "labels", "counts"), strict=True):
         shape = tuple(getattr(one, "shape", ()))

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from ....sentences import kind_of
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import expect_tensor
@@ -71,7 +72,7 @@ def is_right(make) -> None:
         if isinstance(module, type):
             raise Wrong(f"{call} gave the class {module.__name__} itself: call it, so that a layer is made.")
         if not isinstance(module, nn.Module):
-            raise Wrong(f"{call} gave a {type(module).__name__}: return an nn.Module, as broken_b does.")
+            raise Wrong(f"{call} gave {kind_of(module)}: return an nn.Module, as broken_b does.")
         module = module.eval()
         if any(map(is_lazy, module.parameters())):
             module(draw.normal(B, d_model))  # it takes its sizes from the first input

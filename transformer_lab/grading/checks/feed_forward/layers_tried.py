@@ -5,6 +5,7 @@ import contextlib
 import torch
 from torch import Tensor
 
+from ....sentences import kind_of
 from ..common import number
 
 ROUNDING = 1e-6
@@ -18,7 +19,7 @@ class Watched:
 
     def __call__(self, x):
         if not isinstance(x, Tensor) or x.ndim != 3 or x.shape[1:] != (self.T, self.D):
-            what = tuple(x.shape) if isinstance(x, Tensor) else f"a {type(x).__name__}"
+            what = tuple(x.shape) if isinstance(x, Tensor) else f"{kind_of(x)}"
             raise ValueError(
                 f"layer(x) takes x of shape (B, {self.T}, {self.D}) here; it was called with {what}. "
                 "Keep the shape, and change the numbers at one position."

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from ....sentences import kind_of
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import close, difference, expect_tensor, settled
@@ -63,7 +64,7 @@ class Case:
     def model(self, ids) -> Tensor:
         """Logits (B, T, V); each row has read what stands up to there."""
         if not isinstance(ids, Tensor) or ids.ndim != 2 or ids.dtype != torch.int64:
-            what = f"{ids.dtype} of shape {tuple(ids.shape)}" if isinstance(ids, Tensor) else f"a {type(ids).__name__}"
+            what = f"{ids.dtype} of shape {tuple(ids.shape)}" if isinstance(ids, Tensor) else f"{kind_of(ids)}"
             raise Wrong(f"The model was given {what}; wanted ids (B, T), a tensor of torch.int64.")
         if ids.numel() and not (int(ids.min()) >= 0 and int(ids.max()) < self.V):
             raise Wrong(f"The model was given the id {int(ids.min())}, or one above its vocabulary: pad with `pad`.")
@@ -255,7 +256,7 @@ def judge(answers, *cases: Case) -> None:
     for case in cases:
         got = answers(case.model, list(case.prompt), [list(choice) for choice in case.choices], case.pad)
         if isinstance(got, (list, tuple)) and all(isinstance(one, (int, float)) for one in got):
-            raise Wrong(f"answers() gives a {type(got).__name__}; wanted a tensor, ({len(case.lengths)},).")
+            raise Wrong(f"answers() gives {kind_of(got)}; wanted a tensor, ({len(case.lengths)},).")
         given.append(expect_tensor(got, "answers(...)", (len(case.lengths),)))
         if not case.n_calls:
             raise Wrong("The model was never asked.")

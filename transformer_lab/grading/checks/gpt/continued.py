@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ....sentences import kind_of
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import settled
@@ -86,7 +87,7 @@ class Scripts:
 
     def is_tensor(self, name: str, given, dtype, shape) -> None:
         if not isinstance(given, Tensor):
-            raise Wrong(f"The model's {name} are a {type(given).__name__}; wanted a tensor.")
+            raise Wrong(f"The model's {name} are {kind_of(given)}; wanted a tensor.")
         if given.dtype != dtype or given.ndim != 2 or (shape is not None and given.shape != shape):
             wanted = f"(B, T), {dtype}" if shape is None else f"{tuple(shape)}, as ids are, {dtype}"
             raise Wrong(f"The model's {name} are of shape {tuple(given.shape)}, {given.dtype}; wanted {wanted}.")

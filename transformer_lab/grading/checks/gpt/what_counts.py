@@ -2,6 +2,7 @@
 
 import copy
 
+from ....sentences import kind_of
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import settled
@@ -103,7 +104,7 @@ def read_page(page) -> list[tuple]:
     """The page as pairs of texts."""
     pairs = [tuple(pair) for pair in page] if isinstance(page, (list, tuple)) else None
     if pairs is None or not all(len(pair) == 2 and all(isinstance(text, str) for text in pair) for pair in pairs):
-        page = f"a {type(page).__name__}" if " at 0x" in repr(page) else f"{page!r:.60}"
+        page = f"{kind_of(page)}" if " at 0x" in repr(page) else f"{page!r:.60}"
         raise Wrong(f"answer was given the page {page}; wanted a list of pairs, each a question and its answer.")
     return pairs
 

@@ -3,6 +3,7 @@
 import math
 from numbers import Real
 
+from ....sentences import kind_of
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import fitting
@@ -63,7 +64,7 @@ def counted(answer, T: int, H: int) -> int | float:
     if getattr(got, "ndim", None) == 0:  # of torch or numpy
         got = got.item()
     if isinstance(got, (list, tuple, set, dict)):
-        raise Wrong(f"pieces_that_agree({T}, {H}) gave a {type(got).__name__}; wanted how many there are, len(...).")
+        raise Wrong(f"pieces_that_agree({T}, {H}) gave {kind_of(got)}; wanted how many there are, len(...).")
     if isinstance(got, bool) or not isinstance(got, Real) or not math.isfinite(got) or got != int(got):
         raise Wrong(f"pieces_that_agree({T}, {H}) gave {got!r}; wanted a whole number.")
     return int(got)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from ....sentences import kind_of
 from ...checking import NotDone, Wrong, check
 from ...draw import draw
 from ..common import (
@@ -179,7 +180,7 @@ def built(PreNorm, D: int, dropout: float = 0.0, dtype=torch.float32):
     if isinstance(module, Tensor):
         raise Wrong("PreNorm(norm, sublayer, dropout) gave a tensor; wanted a module, which takes x in forward.")
     if not isinstance(module, nn.Module):
-        raise Wrong(f"PreNorm(...) gave a {type(module).__name__}; wanted a module: class PreNorm(nn.Module).")
+        raise Wrong(f"PreNorm(...) gave {kind_of(module)}; wanted a module: class PreNorm(nn.Module).")
     return module.to(dtype).eval(), norm, f
 
 

@@ -1,5 +1,6 @@
 """Lesson 10: the checks of the tokens of a word, given merges."""
 
+from ....sentences import kind_of
 from ...checking import Wrong, check
 from ...draw import draw
 from .encode_faults import consistent
@@ -106,7 +107,7 @@ def tokens_of(encode, word: str, merges: list) -> list[str]:
     if isinstance(got, str):
         raise Wrong(f"{called(word, merges)} gives the text {got!r}; wanted a list of tokens, such as ['a', 'bc'].")
     if not isinstance(got, (list, tuple)):
-        raise Wrong(f"{called(word, merges)} gives a {type(got).__name__}; wanted a list of tokens.")
+        raise Wrong(f"{called(word, merges)} gives {kind_of(got)}; wanted a list of tokens.")
     if not all(isinstance(token, str) for token in got):
         raise Wrong(f"{called(word, merges)} gives {list(got)!r:.80}; wanted the tokens themselves, as texts.")
     if "".join(got) != word:

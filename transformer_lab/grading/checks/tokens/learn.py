@@ -1,5 +1,6 @@
 """Lesson 10: the checks of merges learnt from counted words."""
 
+from ....sentences import kind_of
 from ...checking import Wrong, check
 from .learn_faults import consistent
 from .merging import counted, drawn_letters, drawn_words, greatest, is_tied, learnt
@@ -146,11 +147,9 @@ def merges_of(learn, words: dict[str, int], n_merges: int) -> list[tuple[str, st
     """The answer's merges, if it is a list of pairs of texts."""
     got, call = learn(dict(words), n_merges), called(words, n_merges)
     if isinstance(got, dict):
-        raise Wrong(
-            f"{call} gives a {type(got).__name__}; wanted a list of pairs, in the order in which they were learnt."
-        )
+        raise Wrong(f"{call} gives {kind_of(got)}; wanted a list of pairs, in the order in which they were learnt.")
     if not isinstance(got, (list, tuple)):
-        raise Wrong(f"{call} gives a {type(got).__name__}; wanted a list of pairs, such as [('a', 'b')].")
+        raise Wrong(f"{call} gives {kind_of(got)}; wanted a list of pairs, such as [('a', 'b')].")
     for pair in got:
         if isinstance(pair, str):
             raise Wrong(f"{call} gives the token {pair!r}; wanted pairs, the two tokens that are joined: ('a', 'b').")

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ....sentences import kind_of
 from ...checking import Wrong
 from ...draw import draw
 from ..common import close, number
@@ -72,7 +73,7 @@ def compare_losses(got, losses: list[float]) -> None:
     if isinstance(got, (Tensor, np.ndarray)):
         got = got.flatten().tolist()
     if not isinstance(got, (list, tuple)):
-        raise Wrong(f"The model is trained right; what came back is a {type(got).__name__}. Wanted the list of losses.")
+        raise Wrong(f"The model is trained right; what came back is {kind_of(got)}. Wanted the list of losses.")
     if len(got) != len(losses):
         raise Wrong(
             f"{len(got)} losses came back for {len(losses)} batches; wanted one per batch, from before its step."

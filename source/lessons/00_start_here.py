@@ -8,15 +8,14 @@
 # two blocks, has written 2 0 2 6 nián and scores the next token, 1. Each of the six attentions has four heads.](figures/00_start_here_model.svg)
 #
 # This is a whole **Transformer**, small enough to look into: it turns English dates into Chinese ones. GPT and BERT
-# are Transformers, too; in lessons 14 and 15 you train small ones. In the next quarter of an hour you will use this
-# one, watch where it looks, and break it, one part at a time. You will be able to
+# are Transformers, too; in lessons 14 and 15 you train small ones. Here you use this one, watch where it looks, and
+# break it, one part at a time. After that you can
 #
 # * use the course: run a notebook, commit to a guess, find the exercises;
 # * read an **attention map**: which rows, which columns, what a cell says;
 # * say what the parts of a Transformer are called, and which of them this model can do without.
 #
-# About 15 minutes. You need some Python and, from lesson 01 on, derivatives as taught at school. You need no network:
-# everything on these pages was installed with them.
+# About 15 minutes. You need some Python and, from lesson 01 on, derivatives as taught at school, but no network.
 #
 # ## 1. Is everything here?
 #
@@ -30,7 +29,7 @@ from transformer_lab import doctor
 print(doctor.verdict())
 
 # %% [markdown]
-# If something is missing, the cell says what, and how to install it. (The folded cell below lists the versions.)
+# If something is missing, the cell says what, and how to install it. (The folded cell lists the versions.)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
 # output differs from machine to machine
@@ -56,64 +55,61 @@ translator
 
 # %% [markdown]
 # **How to read it.** The model does not see letters. A text is cut into pieces, the **tokens**. The model writes Chinese one
-# token at a time, and each time it reads the English tokens with some *weight*. A row is one step of writing,
-# labelled with the token that it writes; a column is a token being read (the picture says *query* and *key*; lesson
-# 02 tells why). Bright means a large weight, and each row sums to 1. (The colours go by the square root of the weight,
-# so that small ones are seen too.) Point at a cell for its value.
+# token at a time, and each time it reads each English token with a *weight* from 0 to 1. Here a row is one step of
+# writing, labelled with the token written; a column is a token being read (the picture says *query* and *key*; lesson
+# 02 tells why). The weights of a row sum to 1. Bright means a large weight (on a square-root scale, so that small
+# ones show). Point at a cell for its value.
 #
-# The part that looks is called a **head**; the model has 24 of them. The eight through which Chinese reads English
-# are shown small; a click makes one of them the large picture. A menu leads to the others: in the *encoder* the
-# English tokens read each other, in the *decoder* the Chinese ones do.
+# The part that looks is called a **head**; the model has 24. The eight through which Chinese reads English are shown
+# small; a click enlarges one. A menu leads to the others: in the *encoder* the English tokens read each other, in the
+# *decoder* the Chinese ones do.
 #
 # * The year stands last in English and first in Chinese. Where do you see that?
 # * `November` is one token, `11` two. In which heads is `November` bright in *both* rows of the month, `1` and `1`?
 #
 # <details><summary>What there is to see</summary>
 #
-# In most heads, most rows of the year are brightest at the right end, where English has the year.
+# In most of the eight heads, three or four of the year's four rows are brightest in the last four columns, where
+# English has the year.
 #
 # Both rows of the month are bright in the column `November` in head 3 of block 2 and in head 1 of block 1; a few other heads
 # have one bright row of the two.
 #
-# And the calendar? February 30 and a wrong weekday are copied as they stand.
+# It does not check dates against a calendar, at least not here: February 30 and the wrong weekday are copied as they
+# stand.
 #
 # </details>
 #
 # ## 3. What is inside
 #
-# Each token that the model knows has a number for a name, its id. Each id has a row in a table of learnt numbers,
-# the embedding; the row is the **vector** from which the model starts:
+# Each token that the model knows has a number for a name, its id. Each id has a row in the embedding, a table of
+# learnt numbers; this row is the token's first **vector**:
 #
 # ![Sunday, November 22, 2026 as a text, as ten tokens (Sunday, comma, November, 2, 2, comma, 2, 0, 2, 6), as their ids (40, 8,
 # 20, 5, 5, 8, 5, 6, 5, 15), and as ten vectors, of which the first 8 of 64 numbers are shown, the darker, the
 # further from 0. Equal tokens have equal vectors.](figures/00_start_here_tokens.svg)
 #
-# The two 2s of `22` have equal vectors here. Where each token stands is added next (lesson 08).
+# All four 2s have equal vectors here. Where each token stands is added next (lesson 08).
 #
-# Now look at the first drawing again. Its left half, the *encoder*, reads the English; its right half, the *decoder*,
-# writes the Chinese. Each is a pile of **blocks**, built alike, each with numbers of its own. A token's vector goes
-# in at the bottom, and every block changes it. At the top of the decoder a vector becomes a score for each possible
-# next token. Each block has these parts:
+# Back to the first drawing: on the left the *encoder* reads the English; on the right the *decoder* writes
+# the Chinese. Each is a stack of two **blocks**, built alike but with different learnt numbers. A token's vector goes
+# in at the bottom, and every block changes it. At the top of the decoder the last token's vector gives a score to
+# each possible next token. Each block has these parts:
 #
-# * In an **attention** the token looks at other tokens and takes something over from them, through four heads at
-#   once. (The decoder has a second one, the *cross*-attention: there the Chinese tokens look at what the encoder has
-#   made of the English ones.)
-# * In a **feed-forward** layer a small network changes each token's vector, without looking at other tokens.
+# * In an **attention** each token looks at other tokens (and itself) and takes something from them, through four
+#   heads at once. (The decoder has a second one, the *cross*-attention: there the Chinese tokens look at what the
+#   encoder made of the English ones.)
+# * In a **feed-forward** layer a small network changes each token's vector, without looking at other tokens. (A
+#   **layer** is a step with learnt numbers, but "a model with two layers" usually has two *blocks*.)
 #
-# Around each, a *residual* adds the part's input to its output, and a *layer norm* then brings each vector to one
-# size. (Lessons 06 and 07; the drawing leaves both out.)
-#
-# <details><summary>Is a layer a block?</summary>
-#
-# A **layer** is a step with numbers of its own to learn. But "a model with two layers" mostly means two *blocks*.
-#
-# </details>
+# Around each part, a *residual* adds the part's input to its output; then a *layer norm* brings every vector to about
+# the same size. (Lessons 06 and 07; the drawing leaves both out.)
 #
 # ## 4. Break it, all of it
 #
 # One date proves little. Take 500 dates that the model has never seen (**held-out data**), switch off one part at a
-# time, and count. A date counts only if every character is right (**exact match**). Nothing is trained again. Some of
-# these eight parts are boxes of the drawing, others small steps in or between boxes:
+# time, and count. A date counts only if every character is right (**exact match**). Nothing is trained again. The
+# parts (not all are boxes of the drawing):
 #
 # | part | what switching it off does | lesson |
 # |---|---|---|
@@ -126,17 +122,17 @@ translator
 # | layer norm | vectors are no longer brought back to one size | 07 |
 # | positions | no token knows where it stands | 08 |
 #
-# Three of these look as if we could remove them without much harm:
+# Three of these look harmless to remove:
 #
 # * the *scale*: it divides the numbers that become the weights, all by the same factor, so the largest stays the
 #   largest;
-# * the *causal mask*: it hides later tokens from earlier ones, and the token that the model writes next is always the
-#   latest;
+# * the *causal mask*: it hides later tokens from earlier ones, but nothing from the last one, from which the next
+#   token is computed;
 # * the *layer norm*: it brings vectors to one size, and perhaps only a vector's direction carries what it says.
 #
-# Removing one of the three does far more harm than removing either of the others. Which? Run the cell and click a
-# part; only your first click counts. Then run the three cells below it; what they show stays folded until you do.
-# (The first takes a few seconds.)
+# Removing one of the three does far more harm than either of the others. Which? Run the cell and click a
+# part; only your first click counts. Then run the three folded cells below it: that unfolds what they show. (The
+# first takes a few seconds.)
 
 # %%
 from transformer_lab.grading import guessed, predict
@@ -195,44 +191,44 @@ predict("00_start_here.part_off", actual=most_missed)
 # vectors of other sizes: that is probably why fewer than one date in ten is right. Lesson 07 takes the layer norm
 # apart.
 #
-# The argument about the scale fails too, if less badly: about two dates in three are right. Without the causal mask,
-# about three in four are right in this test; the riddle below has another. Without any one of the other five parts,
-# too, fewer than one in ten is right.
+# Removing either of the other two does less harm. Without the scale, about two dates in three are right. Without the
+# causal mask, about three in four are; in the run with old work kept, as many as with the whole model (the riddle
+# below is about that). Without any one of the other five parts, none of the 500 dates is right.
 #
-# Which of these eight parts could this model do without? Only the causal mask, and only in a program that keeps its
-# old work.
+# Which of these eight parts could this model do without? In our test only the causal mask, and only if the program
+# keeps its old work. (The other seven were tested only in a program that computes everything again.)
 #
 # </details>
 #
 # <details><summary>And why has one part two bars? A riddle</summary>
 #
-# In our test the model reads everything again, English and Chinese, before it writes the next token. Without its
-# causal mask it gets about three dates in four right, and writes our date as `202年111月22日星期日`. But programs
+# For the first of the two bars, the decoder reads all the Chinese written so far again before each new token. Without
+# its causal mask the model gets about three dates in four right, and writes our date as `202年111月22日星期日`. But programs
 # that write usually save work: they *keep* what has been computed for the tokens already written, and compute only
 # the newest. Do that, and the same model, with the same part missing, gets as many dates right as the whole model.
 # Why can a model that keeps its old work do without the causal mask? Think about it; lesson 03 has the answer.
 #
 # </details>
 #
-# Try it on one date in the widget of section 2: choose something under *switched off*.
+# In the widget of section 2 (no old work is kept), choose a part under *switched off*, and read the answer.
 #
-# One warning: these parts learnt together. A model that is trained without one of them is another question; later
-# lessons ask it.
+# One warning: these parts learnt together. What a model trained without one of them can do is another question, for
+# later lessons.
 
 # %% [markdown]
 # ## 5. How a lesson works
 #
-# * **Predict, run, explain.** As in section 4, you commit to a guess before an important cell, and then run the cells
-#   that follow. A wrong guess is no loss: it shows you what to look at.
-# * **Exercises.** Each lesson from 01 on has an exercise notebook, listed in section 6. You write an answer and run
-#   the locked cell below it. A card tells you what your answer did and, if it is wrong, where to look.
+# * **Predict, run, explain.** As in section 4, you commit to a guess before an important cell, and then run what
+#   follows. A wrong guess is no loss: it shows you what to look at.
+# * **Exercises.** Each lesson from 01 on has an exercise notebook, linked in section 6. You write an answer and run
+#   the locked cell below it. A card tells you what your answer did and, if it is wrong, why, and where to look.
 # * **Reference.** Every term, with its symbol and the lesson that explains it, is in the [glossary](glossary.ipynb).
-#   The code of the lessons is also a package, `transformer_lab`, in short files meant to be read: `attention.py`,
-#   `layers.py`, `positions.py`, `blocks.py`, then `models.py`.
+#   The code of the lessons is also a package, `transformer_lab`, in short files to be read in this order:
+#   `attention.py`, `layers.py`, `positions.py`, `blocks.py`, `models.py`.
 #
 # <details><summary>Where your answers and your progress are kept, and how to start again</summary>
 #
-# Nothing that updates the course writes over your answers. To start again with a clean notebook, run `make reset LESSON=02` in
+# An update of the course does not write over your answers. To start again with a clean notebook, run `make reset LESSON=02` in
 # the course's folder (without make: `.venv/bin/transformer-lab reset 02`); your answers are kept beside it.
 #
 # For each question the course keeps your best score, the number of tries and the date of the last one, together with your
@@ -243,21 +239,15 @@ predict("00_start_here.part_off", actual=most_missed)
 #
 # ## 6. The map
 #
-# You will build the thing in the first drawing. In the map below, Part I builds its parts, from the inside out, and
-# puts them together in lesson 09. Part II builds whole models; its lessons 10 and 12 (grey) explain how text goes in
-# and comes out.
+# You will build what the first drawing shows. In Part I of the map below you build the parts, from the inside out;
+# lesson 09 puts them together. In Part II you build whole models; lessons 10 and 12 (grey) explain how text goes
+# in and comes out. The map shows the block in use today; in our translator, as in 2017, layer norms come after the
+# parts (lesson 07).
 #
 # ![The map of the course. One block of a Transformer with the lesson that builds each part: embedding, 10; positions, 08; layer
 # norm, 07; attention, 02, with masks, 03, and heads, 04; residual, 06; feed-forward, 05; the block, 09; decoding, 12. Part II:
 # 11 a translator, 13 training, 14 GPT, 15 BERT, 16 fine-tuning. Part III, being written: 17 heads, 18 scale, 19 deploy,
 # 20 images, 21 clinic.](figures/00_start_here_course.svg)
-#
-# <details><summary>Is this the block of our translator?</summary>
-#
-# Nearly. The map shows the block in use today. Our translator has the block of 2017, with the layer norms after the
-# parts; lesson 07 compares the two.
-#
-# </details>
 #
 # <details><summary>All lessons, with what you build in each, and their exercises</summary>
 #
@@ -291,4 +281,4 @@ from transformer_lab import course_home
 course_home()
 
 # %% [markdown]
-# Next: [01 Toolkit](01_toolkit.ipynb), which opens with five questions that tell whether you need it.
+# Next: [01 Toolkit](01_toolkit.ipynb), which opens with five questions that tell you whether you need it.

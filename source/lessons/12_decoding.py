@@ -8,8 +8,8 @@
 # appended to the text, and all begins again.](figures/12_decoding_where.svg)
 #
 # A language model does not write. It reads a text and says how probable each next token is; then somebody has to
-# choose. In the drawing that is the lit box, and there is no network in it. (`Mon` is a piece of a word.) That looks
-# like a detail: why not take the likeliest token each time?
+# choose. In the drawing that is the lit box, and there is no network in it. (`Mon` is a piece of a word.) The choice
+# looks like a detail: why not take the likeliest token each time?
 #
 # In this lesson you will see where that leads, with dates, with menus, and with a model that writes fluent English
 # and then goes round in circles. You will be able to
@@ -98,7 +98,7 @@ assert (endless == tokenizer.eos_id).any() and endless.shape[1] == 31
 
 # %% [markdown]
 # It fills all the room it has. In training nothing ever came after `[EOS]`, so nothing that the model says there was
-# ever corrected. A model that chats may then ask the next question in your name.
+# ever corrected. A chat model that nobody stops may ask the next question in your name.
 #
 # So the loop needs its stop token. Yet many of the dates are wrong.
 #
@@ -109,8 +109,6 @@ assert (endless == tokenizer.eos_id).any() and endless.shape[1] == 31
 #
 # ![A tree. It: is 0.6, rains 0.4. After is: late 0.4, cold 0.35, here 0.25; after rains: a full stop 0.9, on 0.1.
 # Greedy decoding finds "It is late", 0.24; the likeliest text is "It rains .", 0.36.](figures/12_decoding_misses.svg)
-#
-# Greedy decoding takes 0.6 · 0.4 = 0.24 and misses 0.4 · 0.9 = 0.36.
 #
 # There are far too many texts to try them all. **Beam search** is the compromise. It keeps the $k$ best unfinished
 # texts, the *beams*, continues each of them in every way, and again keeps the $k$ best. A product of many small
@@ -147,8 +145,8 @@ for number in range(1, 7):
 assert beams[0][0] >= beams[1][0] >= beams[2][0]
 
 # %% [markdown]
-# Not in `step`: a beam that has said `[EOS]` is set aside, and when the search is over, the best of all wins. With
-# one beam it is greedy decoding.
+# (`[BOS]` is a token like any other to `step`.) Not in `step`: a beam that has said `[EOS]` is set aside, and when
+# the search is over, the best of all wins. With one beam, beam search is greedy decoding.
 #
 # Now let it search. We trained five such translators from five seeds. With greedy decoding they get about two dates
 # in ten right (of 200 dates each). If the search keeps *sixty-four* texts at each step, how many more dates in a
@@ -197,7 +195,8 @@ predict("12_decoding.width", actual=answer)
 # Even with sixty-four beams many dates are wrong. How can you tell whether the search missed something or the model
 # likes the wrong text better? Take a wrong translation, and let the model score the *right* one as well. If the right
 # one has the higher score, the search has missed a likelier text: a **search error**. If it has the lower score, even
-# a perfect search would write something else: a **model error**. (The search may have missed something as well.)
+# a perfect search would write something else: a **model error**. (The search may still have missed a likelier wrong
+# text.)
 #
 # Here are the first five dates (of 100) that our translator got wrong with eight beams, with scores:
 
@@ -215,7 +214,8 @@ print(f"of {len(wrong)} wrong translations {by_model} have a better score than t
 assert by_model >= 0.95 * len(wrong)
 
 # %% [markdown]
-# So a better search would put hardly any of these right: the model likes its wrong texts better.
+# So a better search would put hardly any of these right (with our model, none): the model likes its wrong texts
+# better.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: all five models, and more training
@@ -242,22 +242,23 @@ print(f"120 steps: an exact search found a likelier text than 8 beams for {sum(m
 # finds wrong texts that are likelier still. Eighty more steps of training do far more than all those beams.
 #
 # Do eight beams still miss the likeliest text? An *exact* search drops nothing that could still win (you write one in
-# question 5 of the exercises). `experiments/draws.py` ran one for texts of at most 20 tokens. It found nothing
-# likelier than eight beams had found. So eight were enough here, and about three in four of their texts are wrong.
+# question 5 of the exercises). `experiments/draws.py` ran one on 100 dates for each of the five models, for texts of
+# at most 20 tokens. It found nothing likelier than eight beams had found. So eight were enough here, and about three
+# in four of their texts are wrong.
 
 # %% [markdown]
 # ## 4. When the score is to blame
 #
-# There is a third suspect: the score that the search is told to raise. With whole sentences, *too many* beams made
-# the translations worse (Koehn and Knowles 2017). How can that be?
+# There is a third suspect: the score that the search raises. So far it was the model's own, but one can choose
+# another. With whole sentences, *too many* beams made the translations worse (Koehn and Knowles 2017).
 #
-# Every token costs something, for the logarithm of a probability is never above 0. A text that ends early pays for
-# fewer tokens. Stahlberg and Byrne (2019) searched exactly: for more than half of their sentences the likeliest
-# translation of a good system was *empty*.
+# Every token costs something, for the logarithm of a probability is never above 0. An early end saves tokens, and
+# costs only an early `[EOS]`. Stahlberg and Byrne (2019) searched exactly: for more than half of their sentences the
+# likeliest translation of a good system was *empty*.
 #
-# Our dates differ little in length. Menus and messages differ more. `experiments/interface_texts.py` taught five
-# small translators JupyterLab's own texts, two to twelve words long, from English to French. Two thousand pairs are
-# far too few for good French. But look at what the same model writes when it searches more:
+# Our dates differ by a few tokens, menus and messages by more. `experiments/interface_texts.py` taught five small
+# translators JupyterLab's own texts, two to twelve words long, from English to French. With about two thousand pairs
+# to learn from, they write poor French. But look at what one of them writes with a wider search:
 
 # %% jupyter={"source_hidden": true}
 menus = recorded("interface_texts")["result"]
@@ -270,8 +271,8 @@ for read, wanted, narrow, wide in list(zip(*(said[name] for name in columns), st
 # (*Annuler les modifications* means "discard the changes".) Are such texts only shorter, or also worse? **chrF**
 # counts the groups of letters that a text shares with the right one.
 #
-# The usual cure is a **length penalty**: divide the score by the number of tokens, raised to a power. The penalty is
-# that power: 0 leaves the sum (orange), and 1 takes the mean (blue). Follow the orange lines first:
+# Against short texts one uses a **length penalty**: divide the score by a power of the number of tokens. The penalty
+# is the exponent: 0 leaves the sum (orange), and 1 takes the mean (blue). Follow the orange lines first:
 
 # %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 3, figsize=(9, 3.6))
@@ -304,20 +305,21 @@ for penalty, name in (("0.0", "sum"), ("1.0", "mean")):
     print(f"32 beams, searched by the {name} of log p: a higher chrF than greedy decoding in {higher} of five seeds")
 
 # %% [markdown]
-# **Better scores, lower marks.** With more beams the score rises. The texts shrink from about eleven tokens to seven,
-# where the right ones have thirteen. And chrF falls in the mean: by this measure the texts get worse.
+# **Better scores, lower marks.** Searched by the sum, the score rises with more beams. The texts shrink from about
+# eleven tokens to seven, where the right ones have thirteen. And chrF falls in the mean: by this measure the texts
+# get worse.
 #
 # With the same models, 32 beams and a penalty of 1 (blue), the texts keep about ten tokens, and chrF is *higher* than
-# with greedy decoding, with each of the five seeds. The orange search had been told to look for the wrong thing.
+# with greedy decoding, with each of the five seeds. Here, by chrF, the mean is the better score to search by.
 
 # %% [markdown]
 # ## 5. A better model, and texts in circles
 #
 # Does searching for a likely text fail even where the English is fluent? Take SmolLM2 (135 million parameters,
 # trained further to chat, stored with four bits each), and let greedy decoding and eight beams continue fifteen
-# passages of Python's manual. Each text gets eighty tokens, so length cannot be the reason here. Measure its
-# *repetition*: the share of groups of four tokens that have stood in the same text before. Here is a passage on which
-# greedy decoding repeats as much as in its median:
+# passages of Python's manual. Each text gets eighty tokens, so none can win by being short. Measure its *repetition*:
+# the share of groups of four tokens that have stood in the same text before. Here is a passage whose greedy text has
+# the median repetition of the fifteen:
 
 # %% jupyter={"source_hidden": true}
 texts = recorded("likeliest")["result"]["texts"]
@@ -338,8 +340,8 @@ for name in ("the manual", "greedy", "8 beams"):
     show(f"{name}, {texts[name]['repeated'][shown]:.0%} repeated", ids[name])
 
 # %% [markdown]
-# Greedy decoding says the same line again and again, at most with another number. The eight beams build a name that
-# will not end. Here is the passage on which greedy decoding repeats itself most:
+# Greedy decoding says one line again and again, and changes at most its number. The eight beams build a name that
+# eighty tokens do not finish. Here is the passage on which greedy decoding repeats itself most:
 
 # %% jupyter={"source_hidden": true}
 worst = max(range(15), key=lambda n: texts["greedy"]["repeated"][n])
@@ -350,12 +352,12 @@ medians = {name: statistics.median(texts[name]["repeated"]) for name in ("the ma
 print("median of fifteen passages:", ", ".join(f"{name} {value:.0%} repeated" for name, value in medians.items()))
 
 # %% [markdown]
-# Both texts of the eight beams repeat more than most of theirs: their median is 8 %, greedy decoding's 39 %, and the
+# Both passages are bad for eight beams: over all fifteen their median is 8 %, greedy decoding's 39 %, and the
 # manual's 3 %.
 #
-# Before you look for a bug, ask the model. Let it score the fifteen texts that eight beams have found, and the
-# fifteen that stand in the manual, and take the probability of a token (the geometric mean: $e$ to the mean of $\log
-# p$). How many times as high is it in the eight beams' texts as in the manual? Run the cell, and click your guess.
+# Before you look for a bug, let the model score the fifteen texts of eight beams and the fifteen of the manual. Take
+# the probability of a token (the geometric mean: $e$ to the mean of $\log p$). How many times as high is it in the
+# eight beams' texts as in the manual? Run the cell, and click your guess.
 
 # %%
 predict("12_decoding.person")
@@ -385,8 +387,9 @@ predict("12_decoding.person", actual=answer)
 # <details><summary>What happened? Open after your guess</summary>
 #
 # More than nine times: 0.07 in the manual, 0.52 in greedy decoding's texts, and 0.66 in those of the eight beams. By
-# the model's own account, the tokens of such texts are far likelier than those that people wrote. Look at the bars:
-# the manual surprises the model again and again.
+# the model's own account, the tokens of such texts are far likelier than those of the manual. Look at the bars: the
+# manual surprises the model again and again. Perhaps that is no accident: what every reader could foresee need not be
+# written.
 #
 # </details>
 
@@ -467,13 +470,13 @@ _ = axes[0].set_ylabel("probability of its tokens\n(geometric mean)")
 _ = figure.suptitle("What has been there before becomes likely, sense or nonsense (ten passages)")
 
 # %% [markdown]
-# From round to round the nonsense becomes likelier, just like the passage; passages that are new each time do not.
+# From round to round the passage becomes likelier, and so does the nonsense; passages that are new each time do not.
 # What becomes likely is *what has been there before*. So a loop can feed itself.
 #
 # ### Likeliest is not typical
 #
-# A loop is one kind of odd text. But the likeliest text can be odd without any loop, even without a network. Take a
-# coin that shows heads in six of ten throws. Of all sequences of a hundred throws, which is the likeliest?
+# But how can an odd text be likelier than a normal one? Forget the network, and take a coin that shows heads in six
+# of ten throws. Of all sequences of a hundred throws, which is the likeliest?
 
 # %%
 for heads in (100, 60):
@@ -486,10 +489,9 @@ print(f"all sequences with 50 to 70 heads together: {likely:.0%} of the probabil
 
 # %% [markdown]
 # A hundred heads: no other sequence is as probable, and yet you will never see it. What you will see has about sixty
-# heads. Each such sequence is far less probable, but there are very many, and the share of a kind is its number times
-# the probability of one. Added up, those with fifty to seventy heads have 97 % of the probability. **The likeliest
-# text need not be a typical one.** A person's text is like the sixty heads: it has a rare word now and then. The text
-# that a search looks for is like the hundred heads.
+# heads. Each such sequence is far less probable, but there are very many, and their probabilities add up: those with
+# fifty to seventy heads have 97 % together. **The likeliest text need not be a typical one.** A person's text is like
+# the sixty heads: it has a rare word now and then. The text that a search looks for may be like the hundred heads.
 #
 # ## 7. Throw the coin
 #
@@ -512,16 +514,16 @@ assert 1 - next_logits[1].softmax(dim=-1).topk(40).values.sum() > 0.3
 # %% [markdown]
 # Here is the trouble with drawing. Each token beyond the best 40 has hardly a chance, but together they may have
 # nearly half of the probability, as after *animal is the*. Whatever is drawn, however silly, the model has to go on
-# from there. Four remedies are in use; after the last three, what is kept is rescaled to sum to 1.
+# from there. Four remedies are in use:
 #
 # * **Temperature**: divide the logits by it before the softmax. Below 1 the likely tokens gain, and near 0 it is
 #   greedy decoding; above 1 they all become more alike.
 # * **Top-k**: keep the $k$ likeliest tokens.
 # * **Top-p**, or *nucleus* sampling: keep the likeliest tokens until together they have the probability $p$.
-# * **Min-p**: keep every token that has at least the share $p$ of the likeliest token's probability.
+# * **Min-p**: keep every token that is at least $p$ times as probable as the likeliest one.
 #
-# Compare how many tokens each leaves, where two tokens have most of the probability (upper row) and where many share
-# it (lower row, with another scale):
+# After each of the last three, what is kept is rescaled to sum to 1. Compare how many tokens each leaves, where two
+# tokens have most of the probability (upper row) and where many share it (lower row, with another scale):
 
 # %%
 filters = {
@@ -546,8 +548,7 @@ _ = figure.supxlabel("the 30 likeliest tokens, by rank", fontsize=10)
 
 # %% [markdown]
 # Top-k keeps 40 in both rows, whatever the model thinks. Top-p and min-p look at the probabilities: they keep few
-# tokens in the upper row and more in the lower, though they disagree about how many. A temperature below 1 drops
-# nothing, but makes the tail thin.
+# tokens in the upper row and more in the lower. A temperature below 1 drops nothing, but makes the tail thin.
 #
 # What do such texts look like? Here is the passage of section 5 again, on keyword arguments:
 
@@ -557,7 +558,7 @@ for name in ("temperature 1", "top-p 0.9", "temperature 0.7"):
 
 # %% [markdown]
 # (The first one goes on in your name: `user` begins a person's turn.) Are such texts nearer to the loops or to the
-# manual? Measure the repetition again, and look for the star:
+# manual? Here is the repetition again (the star is the manual):
 
 # %% jupyter={"source_hidden": true}
 figure, ax = plt.subplots(figsize=(9, 4))
@@ -574,10 +575,10 @@ title = "SmolLM2: the manual stands between draws at temperature 1 and with top-
 _ = ax.set_title(f"{title}\n(fifteen passages, large: their median; squares: searched, circles: drawn)")
 
 # %% [markdown]
-# The searches stand on the right: likely, and in the median more repetitive than the manual, though eight beams less
-# than greedy decoding. The manual stands between two ways of drawing: temperature 1, a little more surprising than a
-# person, and top-p, a little less. In the median neither repeats itself more than the manual. (That a text stands
-# next to the manual does not make it true, or even good.)
+# The searches stand on the right: likely, and in the median more repetitive than the manual. The manual stands
+# between two ways of drawing: temperature 1, which surprises the model more, and top-p, which surprises it less. In
+# the median neither repeats itself more than the manual. Temperature 0.7 stands between temperature 1 and greedy
+# decoding. (That a text stands next to the manual does not make it true, or even good.)
 #
 # ## 8. One right answer, or many
 #
@@ -602,8 +603,8 @@ for steps, runs in longer.items():
     assert shares["a draw"] < shares["vote"] <= shares["greedy"] + 0.01
 
 # %% [markdown]
-# A single draw (at temperature 1) gets far fewer dates right than greedy decoding. The vote makes up for most of
-# that, at 32 times the cost.
+# A single draw (at temperature 1) gets far fewer dates right than greedy decoding. The vote makes up for most of the
+# loss, at 32 times the cost.
 #
 # <details><summary>Deeper: what does the vote find?</summary>
 #
@@ -614,10 +615,11 @@ for steps, runs in longer.items():
 # </details>
 #
 # So for dates: **where one answer is right, do not draw once. Take greedy decoding or a search, or vote if you can
-# only draw.** Where many are right, as with the manual, try a draw.
+# only draw.** Where many texts will do, try a draw: in the median, SmolLM2's draws repeated less than its searches.
 #
-# The opening question has at least three answers: the model is wrong (the dates), the sum favours short texts (the
-# menus), or the likeliest text is not typical (the coin, and perhaps SmolLM2's loops).
+# Why, then, is the likeliest text not always the best? We met three reasons, which can occur together: the model is
+# wrong (the dates), the sum favours short texts (the menus), the likeliest text is not typical (the coin, and perhaps
+# SmolLM2's loops).
 #
 # ## 9. Play
 #
@@ -639,17 +641,18 @@ explorer
 # %% [markdown]
 # <details><summary>Answers, when you have tried</summary>
 #
-# The next cells compute the numbers with your model. Ours, trained on another CPU, may have learnt something else.
+# The next cells compute the numbers with your model. The answers here are our model's; yours, trained on another CPU,
+# may differ.
 #
 # 1\. The weekday: the model would rather end before it. Your score is *below* the greedy one, so this is a model
 # error.
 #
-# 2\. It does not. The other beams try another year, or the weekday, and lose.
+# 2\. It does not. The other beams (in section 2 they try other years) lose.
 #
 # 3\. No. It goes on to some other date as if nothing had happened, and each token is about as cheap as before.
 # Whatever has been written is never taken back.
 #
-# 4\. About 0.2, or a min-p of 0.3. Then almost nothing is drawn except the tokens between which it hesitates.
+# 4\. About 0.2, or a min-p of 0.3. Then almost nothing is drawn except the tokens between which the model hesitates.
 #
 # </details>
 
@@ -675,7 +678,7 @@ for name, row in (
 # %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
 # output differs from one CPU to the next
 one = [pairs[0].source]
-lines.append("The likeliest text of so many beams:")
+lines.append("The best text found, by number of beams:")
 lines += [f"    {k}: {translate(model, tokenizer, one, beams=k, length_penalty=0.0)[0]}" for k in (1, 2, 5)]
 lines.append("Different texts among ten draws:")
 for setting in ({"temperature": 0.5}, {"temperature": 0.2}, *({"temperature": 1.0, "min_p": p} for p in (0.1, 0.3))):
@@ -762,7 +765,8 @@ for name in n_read:
 assert seconds["without"] > 1.5 * seconds["with the cache"]
 
 # %% [markdown]
-# The time falls less than the number of tokens: a token that is read alone takes longer than one among a hundred.
+# The time falls less than the number of tokens, perhaps because a token read alone takes longer than one among a
+# hundred.
 #
 # ## 12. What you have now
 #
@@ -802,7 +806,7 @@ assert len({tuple(row) for row in answers.tolist()}) > 1
 # <details><summary>Top-k with k = 40 is fine in one place and bad in the next. Why?</summary>
 #
 # It does not look at the probabilities. Where two tokens have most of the probability, it lets 38 others in; where
-# hundreds have their share, it keeps as many as before.
+# hundreds share it, it still keeps only 40.
 #
 # </details>
 #
@@ -814,12 +818,11 @@ assert len({tuple(row) for row in answers.tolist()}) > 1
 # * The model gives probabilities; the decoding decides what is written. A stop token ends it.
 # * Beam search finds better scores, and not always better texts: searched by the sum, our translations of menus
 #   shrank and lost chrF. Score the right answer too, and see whose fault a mistake was.
-# * The likeliest text need not be a typical one. SmolLM2 gave the texts of its own searches far higher scores than a
-#   person's, loops and all.
+# * The likeliest text need not be a typical one. SmolLM2 gave the texts of its own searches, loops and all, far
+#   higher scores than it gave the manual.
 # * Where one text is right, as with our dates, take greedy decoding or a search, or vote if you can only draw. Where
 #   many are right, try a draw.
-# * Where there are right answers, count them. Where there are none, count at least such faults as repetition. A
-#   better score need not be a better text.
+# * Where there are right answers, count them. Where there are none, count at least such faults as repetition.
 #
 # **Papers.** Sutskever, Vinyals, Le (2014), [arXiv:1409.3215](https://arxiv.org/abs/1409.3215): beam search for
 # networks that translate. Koehn and Knowles (2017), [arXiv:1706.03872](https://arxiv.org/abs/1706.03872): too many

@@ -10,8 +10,8 @@
 # Look inside our translator, and you find the orange arrows of this drawing. Each of them carries a part's input
 # around that part, and adds it to the part's output.
 #
-# In this lesson you stack up to 64 parts and measure what becomes of the signal on its way up and of the gradient
-# on its way down. Then we train stacks of 32. One of them has no arrows, and at the start its gradient reaches the
+# In this lesson you stack up to 64 parts and measure what becomes of the signal on its way up and of the gradient on
+# its way down. Then we train stacks of 32. In one of those without arrows, the gradient at the start reaches the
 # bottom all the same. Will it learn? You will be able to
 #
 # * predict how large signal and gradient are after many layers, and check it;
@@ -54,7 +54,7 @@ _ = torch.manual_seed(0)
 # $$x + F(x)$$
 #
 # The path on which `x` goes around $F$ is the **skip connection**, or skip for short. The path through $F$ is the
-# **branch**. Both together, with the addition, are the **residual connection**. (Its norm comes in section 4.)
+# **branch**. Both together, with the addition, are the **residual connection**.
 #
 # ![Left a residual connection: from x an orange line, the skip, goes straight up to a plus; next to it a branch leaves the line,
 # passes through the sub-layer F and ends at the plus; x + F(x) goes on. Right the same without its skip: x can only
@@ -80,8 +80,8 @@ assert whole > 0.98 and without == 0
 # A small task: 16 numbers go in, and one of 8 classes is right. We stack $L$ sub-layers of width 32, each a
 # feed-forward layer of [lesson 05](05_feed_forward.ipynb) with 32 hidden units, and with no skips. (One linear layer
 # leads in, one leads out.) `experiments/residual_depth.py` trained such stacks for 250 steps with Adam, an optimiser
-# that fits the step of each parameter to its recent gradients. Here are the medians of five seeds, at the best of
-# three learning rates:
+# that fits the step of each parameter to its recent gradients. How many new inputs do they get right? (Medians of
+# five seeds, best of three learning rates.)
 
 # %%
 record = recorded("residual_depth")["result"]
@@ -143,10 +143,9 @@ assert torch.equal(x + silent(x), x)
 #
 # ## 3. The ways of a gradient
 #
-# How does a gradient get past a sub-layer? The **Jacobian** $J$ of $F$ says how much each output moves when an
-# input moves: $J_{ij} = \partial F_i / \partial x_j$. By the chain rule a gradient that passes through $F$ is
-# multiplied by $J$, from the right. Handing $x$ on has the identity matrix $I$ as its Jacobian, so $x + F(x)$ has
-# $I + J$:
+# The **Jacobian** $J$ of $F$ says how much each output moves when an input moves:
+# $J_{ij} = \partial F_i / \partial x_j$. By the chain rule a gradient $g$, written as a row, becomes $gJ$ when it
+# passes through $F$. The Jacobian of the skip is the identity matrix $I$, so that of $x + F(x)$ is $I + J$:
 
 # %%
 sublayers = [FeedForward(D, 4 * D) for _ in range(3)]
@@ -159,8 +158,8 @@ print(f"mean of the diagonal: {J.diagonal().mean():5.2f} for F, {with_skip.diago
 
 # %% [markdown]
 # In a stack the Jacobians are multiplied. Without skips three sub-layers give $J_3 J_2 J_1$. With skips they give
-# $(I + J_3)(I + J_2)(I + J_1)$. Multiply that out, and you get eight terms. At each sub-layer the gradient goes
-# either *through* ($J$) or *around* ($I$):
+# $(I + J_3)(I + J_2)(I + J_1)$. Multiply that out, and you get eight terms. Each is a path, which at every
+# sub-layer goes either *through* ($J$) or *around* ($I$):
 #
 # ![The eight paths of a gradient from the top, on the left, down through three sub-layers, J3 first and J1 last. One goes around all
 # three and leaves the gradient as it was. Three go through one; three go through two; one goes through all three.
@@ -198,7 +197,7 @@ assert abs(left[0] - 1) < 0.02
 assert 0.005 < left[1] < 0.02
 
 # %% [markdown]
-# So $L$ sub-layers with skips are $2^L$ paths of every length from 0 to $L$ (Veit et al., 2016). On the shortest the
+# So $L$ sub-layers with skips are $2^L$ paths, of lengths from 0 to $L$ (Veit et al., 2016). On the shortest the
 # gradient reaches the first sub-layer *as it was*. Without skips only the longest is left.
 #
 # ## 4. Down through 64 sub-layers
@@ -304,11 +303,11 @@ predict(
 # <details><summary>Why? Open after your guess</summary>
 #
 # In each panel the gradient begins at the left, at the top of the stack, and goes down through 64 sub-layers. With a
-# skip, the path around everything is there, and here nothing vanishes. But all the other paths are added to it, and
-# the sum grows at every sub-layer. **Here skips cure vanishing, but bring exploding.** (The search terms are
-# **vanishing gradient** and **exploding gradient**.)
+# *skip* and no norm, the path around everything is there, and the gradient does not vanish. But all the other paths
+# are added to it, and the sum grows at every sub-layer. **Here skips cure vanishing, but bring exploding.** (The
+# search terms are **vanishing gradient** and **exploding gradient**.)
 #
-# With a norm the gradient arrives within a factor of 10 of its size at the top, even in *norm only*. We come back to
+# With a norm the gradient arrives within a factor of 10 of its size at the top, even without a skip. We come back to
 # that in section 6.
 #
 # </details>
@@ -332,8 +331,8 @@ assert abs(of_branch - 0.25) < 0.03
 assert abs(of_sum - 1.25) < 0.05
 
 # %% [markdown]
-# Nearly. So take any gain $b$, and add variances. (Without a skip each sub-layer multiplies the variance, and the
-# gradient's mean square, by $b^2$.)
+# Nearly. So take any gain $b$, start from variance 1, and add variances. (Without a skip each sub-layer multiplies
+# the variance, and the gradient's mean square, by $b^2$.)
 #
 # **Skip alone.** The branch adds $b^2$ times the variance that is there:
 #
@@ -412,13 +411,12 @@ assert 60 < doublings < 67 and 50 < variance["pre-norm"][-1] < 75
 #
 # ## 6. Does it train?
 #
-# Sizes are an argument; training is the test. We train stacks of 32 sub-layers of width 32 (section 4 had 64, of
-# width 64) on the task of section 2. We take each of the five ways, from PyTorch's **initialisation**, the small
-# random numbers with which it makes a layer. (Pre-norm has one more norm here, after the last sub-layer, since no
-# norm stands on its skips.)
+# Sizes are an argument; training is the test. We train stacks of 32 sub-layers (section 4 had 64) on the task of
+# section 2. We take each of the five ways, from PyTorch's **initialisation**, the small random numbers with which it
+# makes a layer. (Pre-norm has one more norm here, after the last sub-layer, since no norm stands on its skips.)
 #
-# Watch *norm only*, which kept its gradient in section 4. How much of it arrives at the bottom here, before the first
-# step? Medians of five seeds:
+# Watch *norm only*. In section 4 its gradient stayed within a factor of 10, without any skip. Does such a stack
+# learn? First, how much of the gradient arrives at the bottom here, before training? Medians of five seeds:
 
 # %% jupyter={"source_hidden": true}
 before = {
@@ -434,9 +432,8 @@ assert before["norm only"] < 0.1 and 0.2 < before["norm only, no biases"] < 5
 # longer, the norm divides by its length, and no gradient goes down through a bias. In the last line all biases
 # begin at 0, and the gradient arrives three times as large as it set out, much as with skips.
 #
-# Take this last stack, *norm only* with biases that begin at 0, and train it. (Training may move the biases.) After
-# 250 steps, at the best of three learning rates: does it do as well as the stacks with skips, worse (but better than
-# guessing), or does it not learn at all?
+# Take this last stack, and train it. (Training may move the biases.) After 250 steps, at the best of three learning
+# rates: does it do as well as the stacks with skips, worse (but better than guessing), or does it not learn at all?
 
 # %%
 predict("06_residual.trains")
@@ -482,8 +479,8 @@ predict("06_residual.trains", actual=choices[(only > 100 * guessing + 5) + (only
 # much gradient as they do, and still, at these rates, four of its five seeds stay at guessing.**
 #
 # And those four do not keep their gradient: after the 250 steps less than a hundredth of it arrives at the bottom, as
-# the lines above the figure say. The fifth keeps it, and gets a little further. So the right size at the start is not
-# enough.
+# the lines above the figure say. In the other one (printed first) the gradient at the bottom is then 5.9 times that
+# at the top, and 26 % are right. So the right size at the start is not enough.
 #
 # </details>
 #
@@ -501,9 +498,10 @@ assert all(median(accuracy[name]["32"]["accuracy"]) > 0.7 for name in ("skip", "
 #
 # ### A closer look at *norm only*
 #
-# What else is missing in *norm only*? Watch the inputs on their way up: 32 go through 64 fresh sub-layers of several
-# gains, in all five ways. How alike are their vectors at the top? We take the mean cosine of all pairs: 1 means that
-# all point in one direction. (Guess first: in which of the five ways do they stay apart? Then open the figure.)
+# Would the right size be enough if it lasted, or is something else missing? Watch the inputs on their way up: 32 go
+# through 64 fresh sub-layers of several gains, in all five ways. How alike are their vectors at the top? We take the
+# mean cosine of all pairs: 1 means that all point in one direction. (Guess first: at gain 1, which way keeps them
+# apart best? Then open the figure.)
 
 
 # %%
@@ -533,20 +531,24 @@ assert likeness["pre-norm"][-1] < 0.75
 assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-norm"], strict=True))
 
 # %% [markdown]
-# <details><summary>Which stay apart? Open after your guess</summary>
+# <details><summary>Which keeps them apart? Open after your guess</summary>
 #
-# Without skips, norm or no norm, all inputs end up in nearly one direction: before training the stack gives nearly
-# one answer to every question. (A ReLU leaves no negative numbers, so the hidden vectors of any two inputs lean the
-# same way, and more so high up in the stack.)
+# Without skips, norm or no norm, all inputs end up in nearly one direction: before training, the top hardly tells one
+# input from another. (A ReLU leaves no negative numbers, so the hidden vectors of any two inputs lean the same way,
+# and more so high up in the stack.)
 #
-# With skips it depends on **how much a branch writes compared with the `x` that it is added to**. At gain 1 *skip*
-# and *post-norm* lose the input as well. In *pre-norm*, where `x` grows and the branches do not, the input fades
-# least.
+# With skips it depends on **how much a branch writes compared with the `x` that it is added to**. At gain 1 the
+# inputs become nearly as much alike in *skip* and *post-norm*. In *pre-norm*, where `x` grows and the branches do
+# not, they stay apart best.
 #
-# Is that what holds *norm only* back? At most in part. With tanh, in the trial folded below, the inputs no longer
-# lean the same way, and at five looks the gradient had not shrunk. *Norm only* then learns more, but less than with
-# skips. Before training, this stack also loses *directions*: an input's gradient arrives mostly along one line,
-# nearly whatever it was at the top.
+# Is that what holds *norm only* back? At most in part. In the trial folded below, with tanh and another start, the
+# inputs no longer lean the same way. We looked at the gradient before training and four times in it, and it had never
+# shrunk. (It may have been too large at some looks: up to 110 times that at the top.) *Norm only* then gets 45 %
+# right (the median); with ReLU and gain 1 it gets 25 %. But with skips the same tanh branches get 65 %.
+#
+# Without skips this stack also loses *directions*. Vectors of 32 numbers have room for 32 at right angles. Before
+# training, 1.5 of them come through; with skips, 4.6 do. So without skips an input's gradient arrives mostly along
+# one line, nearly whatever it was at the top.
 #
 # **So besides the size, ask whether different inputs are still different at the top, and different gradients still
 # different at the bottom.**
@@ -557,9 +559,9 @@ assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-no
 # ### Deeper: the trial, with tanh and with rotations
 #
 # If *norm only* is held back because all inputs lean the same way, it must learn more as soon as they do not. With
-# tanh, which is negative as often as positive, they do not. Here is *norm only* with 32 sub-layers whose biases
-# begin at 0, with ReLU (gain 1) and with tanh. (For tanh we take $W_1$ at 0.3 of its size, where a tanh is nearly a
-# straight line. That makes the gain smaller.)
+# tanh, which is negative as often as positive, they do not. Here is *norm only* with 32 sub-layers whose biases begin
+# at 0, with ReLU (gain 1) and with tanh. (With tanh the first matrix of each sub-layer is 0.3 as large: a tanh of
+# small numbers is nearly a straight line. That makes the gain smaller, so the tanh is not the only change.)
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 print("            cosine   gradient   right, five seeds")
@@ -575,19 +577,19 @@ assert min(lasting) > 1 and round(mid["norm only, unit gain, small tanh"]) == 45
 
 # %% [markdown] tags=["deeper"]
 # *Norm only* now gets 45 % right (the median), in place of 25 %. The gradient had not shrunk at any of the five
-# looks. (It may have been too large at some: up to 110 times that at the top.) With skips the same branches get 65 %.
-# What does the plus sign add?
+# looks. (It may have been too large at some: up to 110 times that at the top.) With skips the same branches get 65 %
+# (next table). What does the plus sign add?
 #
 # A mean cosine of 0 need not mean that inputs stay apart: vectors on one line have it too, if half of them point one
 # way and half the other. So we now take the mean *without the signs*, which would be 1 on a line.
 #
-# And vectors of 32 numbers have room for 32 directions at right angles. How many of them come through the whole
-# stack? The **singular values** of its Jacobian say by how much it stretches each of them. With their squares $s_i$
-# we count the directions by $(\sum s_i)^2 / \sum s_i^2$: 32 if all are stretched alike, 1 if only one is left.
+# And how many of the 32 directions come through the whole stack? The **singular values** of its Jacobian say by how
+# much it stretches each of them. With their squares $s_i$ we count the directions by $(\sum s_i)^2 / \sum s_i^2$: 32
+# if all are stretched alike, 1 if only one is left.
 #
 # As a control there are rotations (orthogonal matrices) in place of the random matrices: they turn vectors, and crush
-# none. Here are four stacks with tanh, each at the best of three learning rates. (The first row is the one from
-# above, run again.)
+# none. Here are four stacks with tanh, each at the best of three learning rates. (The first row is the tanh stack
+# from above, run again, which does not give exactly the same numbers.)
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 rotations = experiment("residual_rotations")
@@ -623,14 +625,14 @@ assert crushed[2] > 0.6 and max(squeezed for *_, squeezed in trial.values()) < 0
 # Random matrices without skips bring the inputs nearest to one line, some to one end of it and some to the other.
 # They leave hardly more than one direction, so an input's gradient arrives mostly along one line, nearly whatever it
 # was at the top. And they learn least. Either cure will do: add skips, or start from rotations. (Saxe et al. (2013)
-# trained deep networks without skips from such a start.) Both together gain nothing more. (The other three
-# stacks learn about equally well, whether 3.6 directions come through or 10.)
+# trained deep networks without skips from such a start.) Both together gain nothing more. (These three stacks learn
+# about equally well, whether 3.6 directions come through or 10: the count does not rank them.)
 
 # %% [markdown]
 # ### Skips alone: saved by a small start
 #
-# Is exploding, then, harmless? In the figure of the trained stacks, skips do as well without a norm as with one.
-# But they all began with PyTorch's initialisation, and the branches that it makes are small:
+# Is exploding, then, harmless? Above, skips do as well without a norm as with one. But they all began with PyTorch's
+# initialisation, whose branches are small (the variances follow from section 5):
 
 # %%
 inputs = torch.randn(64, 32)
@@ -661,14 +663,15 @@ assert mid["pre-norm, unit gain, no last norm"] > 60 and 35 < mid["post-norm, un
 
 # %% [markdown]
 # From this start, skips alone learn hardly better than guessing. Even *no skip* does better than that, and better
-# than from PyTorch's start: a good start can do part of a skip's work. Pre-norm learns from either start; from this
-# one, the norm in front of each branch is enough. The last norm alone gets half-way, and so does post-norm.
+# than from PyTorch's start: this start does part of a skip's work. Pre-norm learns from either start; from this one,
+# the norm in front of each branch is enough. The last norm alone gets half-way, and so does post-norm.
 #
 # ### So what does the plus sign cure?
 #
-# In fresh stacks it keeps the gradient from vanishing. But so does *norm only* with biases that begin at 0, which
-# hardly learnt. In fresh stacks, skips also keep different inputs different at the top, as long as the branches write
-# little compared with what they are added to.
+# From PyTorch's start, our stack of 32 gets 74 % right with skips, 19 % without. In fresh stacks a skip keeps the
+# gradient from vanishing, but so does *norm only* with biases that begin at 0, which hardly learnt. There, skips also
+# keep different inputs different at the top, as long as the branches write little compared with what they are added
+# to.
 #
 # ## 7. Play
 #
@@ -720,16 +723,16 @@ assert through_layers(64, 1, 0.5, "pre")[2] == 1 and 0.0005 < through_layers(64,
 # writes 5.8, the sum is 10.5, the norm makes it 8.0. Feed-forward writes 13.3, the sum is 16.8, after the norm it is
 # 9.6.](figures/06_residual_stream.svg)
 #
-# What self-attention writes is more than a small correction: it is longer than what was there. (A trained norm also
-# rescales each number, so its vectors differ in length: [lesson 07](07_layer_norm.ipynb).) In pre-norm no norm
+# What self-attention writes is more than a small correction: it is longer than what was there. In pre-norm no norm
 # stands on the line. There the stream at the top *is* the sum of everything that was ever written to it.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: the sum, checked in a fresh pre-norm GPT
 #
 # A GPT is a decoder without an encoder ([lesson 14](14_gpt.ipynb)). This one has 6 blocks. (In the drawing above
-# lengths do not add: 8.1 and 9.7 make 13.4, not 17.8. At right angles, as those of fresh branches nearly are, they
-# would make 12.6, by Pythagoras.)
+# lengths do not add: 8.1 and 9.7 make 13.4, not 17.8. At right angles, as `x` and what a fresh branch adds nearly
+# are, they would make 12.6, by Pythagoras. After the norms, lengths differ: a trained norm also rescales each number,
+# [lesson 07](07_layer_norm.ipynb).)
 
 # %% tags=["deeper"]
 gpt = GPT(TransformerConfig(vocab_size=50, n_layers=6, norm_position="pre"))
@@ -765,12 +768,12 @@ for blocks, x in enumerate(one["decoder"]):
 
 # %% [markdown]
 # Before the first block the model repeats the token that it has just read. (Its output layer is the embedding's own
-# matrix, where each vector agrees best with itself.) After two blocks it is right. And after one it looks half-way
-# there: many digits, and a 年 in its place. Does it already say something about *this* date?
+# matrix, where each vector agrees best with itself.) After two blocks it is right. And after one it looks like a date
+# in the making: digits, and a 年 in its place. Does it already say something about *this* date?
 #
 # Two controls never see the date's English. One is a table: for each position and the token before, it gives the
-# token that followed most often in 5,000 other dates. The other is the model itself with another date's English. All
-# are given the right Chinese so far. The shares of next tokens that are right:
+# token that followed most often in 5,000 other dates. The other is the model itself with another date's English. The
+# shares of next tokens that are right, when the Chinese so far is right:
 
 # %% jupyter={"source_hidden": true}
 source, source_mask = tokenizer.batch([pair.source for pair in held_out])
@@ -818,9 +821,9 @@ assert all(right - wrong < 0.06 for right, wrong in zip(right_1, wrong_1, strict
 #
 # ## 9. What people get wrong
 #
-# **Something on the skip.** A matrix on the skip, or after the addition, looks harmless. But then the $I$ of section
-# 3 is gone, and what passes is a product of matrices again. What is left of a gradient after 64 fresh sub-layers of
-# gain 0.25, with matrices as PyTorch makes them?
+# **Something on the skip.** A matrix $W$ on the skip, or after the addition, looks harmless. But then even the path
+# around everything is a product of matrices. What is left of a gradient after 64 fresh sub-layers of gain 0.25, with
+# each $W$ as PyTorch makes it?
 
 
 # %%
@@ -841,14 +844,14 @@ for name, way in placed.items():
     assert arrives < 1e-10 if "W" in name else 3 < arrives < 15
 
 # %% [markdown]
-# With PyTorch's small matrices on the line the gradient is gone again. (Larger ones can keep its size. What they lose
-# is folded below.)
+# With PyTorch's small matrices on the line the gradient is gone again. (Larger ones can keep its size, but lose
+# directions: folded below.)
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: larger matrices, and the directions
 #
-# Of the 64 directions that a gradient can have at the top, how many come through? We count them as in the folded
-# trial of section 6, and add random matrices of gain 1:
+# Of 64 directions at right angles, how many come through? We count them as in the folded trial of section 6, and add
+# random matrices of gain 1. (The size, too, is now computed from the Jacobian, at one input, so it differs a little.)
 
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
@@ -931,7 +934,7 @@ print("the same numbers as ours, with either place of the norm")
 #
 # </details>
 #
-# <details><summary>The gradient has the same size at all depths of a stack. Will it train?</summary>
+# <details><summary>In a fresh stack the gradient reaches the bottom without shrinking. Will it train?</summary>
 #
 # Not for certain. *Norm only* with biases that begin at 0 began with a gradient at the bottom three times that at the
 # top, much as with skips, and hardly learnt. With tanh the gradient had not shrunk at any of five looks, and still
@@ -945,11 +948,11 @@ print("the same numbers as ours, with either place of the norm")
 #
 # ## Takeaways
 #
-# * With skips a sub-layer learns only a change. $x + F(x)$ has the Jacobian $I + J$: $L$ sub-layers are $2^L$
-#   paths, and on the shortest, if it has no norms, the gradient arrives as it was.
+# * With skips a sub-layer learns only a change. $x + F(x)$ has the Jacobian $I + J$: $L$ sub-layers are $2^L$ paths,
+#   and on the shortest, if it has no norms, the gradient arrives as it was.
 # * In fresh stacks skips cure vanishing, but may bring exploding. With branches of gain 1 the variance grows as $2^L$
-#   with skips alone, as $1 + L$ in pre-norm, and not at all in post-norm. From gain 1, our stack of 32 with skips
-#   alone hardly learnt; pre-norm did.
+#   with skips alone, as $1 + L$ in pre-norm, and not at all in post-norm. Our stack of 32 with skips alone learnt
+#   from PyTorch's small start, but hardly from gain 1; pre-norm learnt from both.
 # * The right size is not enough. With a norm, no skips and biases that begin at 0, our stack of 32 began with a
 #   gradient of about the right size, and hardly learnt. Ask whether different inputs, and different gradients, stay
 #   different.

@@ -10,11 +10,11 @@
 # To say 97 in German you say *seven and ninety*: `siebenundneunzig`. So a translator that has just read *ninety-seven
 # thousand, eight hundred and two* must begin with *seven*, and then go back for *ninety*. How does it know where to look?
 #
-# You know every part of this drawing. Here you train it, watch it find out where to look, and then doubt what you
-# see. You will be able to
+# You know every part of this model. Here you train it, watch it find out where to look, and doubt what you see. You
+# will be able to
 #
 # * say what passes between the two halves of a translator, and what it costs to make that smaller;
-# * set up the training of a translator, and tell two ways of running it apart;
+# * set up a translator's training, and tell apart two ways to run the translator;
 # * test whether an attention map tells you what belongs to what.
 #
 # About 50 minutes. You need cross-attention ([lesson 02](02_attention.ipynb)), the causal mask
@@ -85,7 +85,7 @@ print(f"entirely right: {right} of 300 numbers")
 print(f"all words right, in any order: {words}")
 
 # %% [markdown]
-# It finds nearly all the words, but in most numbers it puts them in the wrong order. In the drawing, look for the
+# It finds nearly all the words, but in most numbers it puts them in the wrong order. In this drawing, look for the
 # arrows that cross:
 #
 # ![The seven German pieces above the nine English tokens, joined by arrows. Sieben, und and neunzig come from seven, the hyphen
@@ -97,19 +97,18 @@ print(f"all words right, in any order: {words}")
 #
 # ## 2. All in one vector
 #
-# What does the encoder hand over? In the first of these models it was *one vector*. They read with a recurrent
-# network, a loop that carries a single vector from word to word. The vector after the last word was all that the
-# decoder ever saw of the source. Ours, too, can hand over one vector: the mean of the encoder's vectors (left)
-# instead of all of them (right), the full **memory**. Everything else stays as it is:
+# What does the encoder hand over? In the first such models it was *one vector*. They read with a recurrent network, a
+# loop that carries a single vector from word to word. The vector after the last word was all that the decoder ever
+# saw of the source. Ours, too, can hand over one vector: the mean of the encoder's vectors (left) instead of all of
+# them, the full **memory** (right). Everything else stays as it is:
 #
 # ![Two panels with the translator's own vectors for "November 22, 2026". Left: the eight vectors are drawn together into one,
 # their mean, and one thick arrow leads from it to the decoder. Right: eight arrows lead from the eight vectors to the
 # decoder.](figures/11_encoder_decoder_memory.svg)
 #
-# With one vector, cross-attention has nothing to choose from. We train both kinds on the dates of Part I, from the
-# same first weights and with the same batches. After 400 steps the model that hands over everything has nearly all
-# dates right. The model with one vector gets three times as many steps. After 1200 steps, what share of the dates
-# does it get right?
+# With one vector, cross-attention has nothing to choose from. We train five models of each kind on the dates of Part
+# I, both kinds from the same first weights, with the same batches. After 400 steps those with the full memory have
+# nearly all dates right. Those with one vector get 1200 steps. What share of the dates do they have right then?
 
 # %%
 predict("11_encoder_decoder.one_vector")
@@ -147,19 +146,19 @@ predict("11_encoder_decoder.one_vector", actual=reached)
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# **It learns, only far more slowly** (left; each line is one of five models of its kind). The models with the full
+# **They learn, only far more slowly** (left; each line is one of five models of its kind). The models with the full
 # memory first reach 90 % after 150 to 200 steps, those with one vector after 800 to 1000.
 #
-# **Longer lists fail with one vector** (right). There is not much in a date: 73,000 days are about 16 bits. So we let
-# the same two kinds of model copy lists of random symbols, drawn from twenty different ones. Lists of 4 to 24 symbols
-# are 17 to 104 bits. With 4 symbols one vector does well, with 8 it gets some lists right, and from 12 on hardly any.
-# With the full memory most copies are right at every length. (Bits and length grow together here, so this does not
-# tell which of the two is to blame.)
+# **With one vector, longer lists come out wrong** (right). There is not much in a date: our 200 years have about
+# 73,000 days, and it takes about 16 bits to say which. So we let the same two kinds of model copy lists of random
+# symbols, drawn from twenty different ones. Lists of 4 to 24 symbols are 17 to 104 bits. With 4 symbols one vector
+# does well, with 8 it gets some lists right, and from 12 on hardly any. With the full memory most copies are right at
+# every length. (Bits and length grow together here, so this does not tell which of the two is to blame.)
 #
 # </details>
 #
-# So one vector can carry a date, but our models took long to learn how. A list of twelve symbols was too much for one
-# vector in our 1500 steps. How does the decoder use *all* the vectors?
+# So one vector can carry a date, but our models took long to learn how. With one vector, copies of twelve symbols
+# were hardly ever right after 1500 steps. How does the decoder use *all* the vectors?
 #
 # ## 3. The memory
 #
@@ -177,16 +176,16 @@ for text in ("seventy-two", example.source):
 # values. The table of weights has a row for each German piece, one more for the end, and a column for each English
 # token.
 #
-# In use, the encoder runs once for each sentence. The decoder runs once for each piece it writes, and reads the same
-# memory each time: what has been written changes the query, never the memory. So the decoder *can* look at *seven*
-# first and at *ninety* later. How is it trained?
+# In use, the encoder runs once for each sentence. The decoder runs once for each row of this table, and reads the
+# same memory each time: what has been written changes the query, never the memory. So the decoder *can* look at
+# *seven* first and at *ninety* later. How is it trained?
 #
 # ## 4. What it learns from
 #
 # When the decoder has read only the sign for the beginning, `[BOS]`, it should write `sieben`; when it has read
 # `sieben`, it should write `und`; and so on, up to the end, `[EOS]`. So we give it the right translation, shifted by
-# one place. We call each place of the decoder a *row*: it reads one piece, looks at the memory, and should write what
-# the next row reads (upper half):
+# one place. Each place of the decoder is a *row*, as in the table of weights: it reads one piece, looks at the
+# memory, and should write what the next row reads (upper half):
 #
 # ![The pieces sieben, und, neunzig, tausend. Above, shifted: the row that reads BOS writes sieben, the row that reads sieben writes und,
 # and so on, up to EOS. Below, not shifted: each row writes the very token it reads.](figures/11_encoder_decoder_shift.svg)
@@ -203,7 +202,7 @@ for read, write in zip(reads, writes, strict=True):
 # reads the right token.
 #
 # Now we train for 400 steps. Every 50 steps we look at what the model writes for three numbers that it is not trained
-# on. The last of them is the odd one out: few numbers up to a million are that small.
+# on. The last is the odd one out: few of our numbers are below one thousand.
 
 # %%
 task.held_out = held_out
@@ -245,13 +244,13 @@ print(f"≈ {share:.0%} of the 300 held-out numbers are right")
 assert share > 0.9
 
 # %% [markdown]
-# No: nearly all are right.
+# Not for numbers drawn like those it learnt from: nearly all are right.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: why does 72 become 72,072?
 #
-# Because nearly all the numbers it has learnt from have thousands in them? Then a second model, trained in the same way but
-# with 500 small numbers more, should get *other* small numbers right:
+# Because nearly all the numbers it has learnt from have thousands in them? Then a second model, trained in the same
+# way but with 500 more small numbers, should get *other* small numbers right:
 
 # %% tags=["deeper"]
 below_1000 = [numbers.make_pair(n) for n in range(1000)]
@@ -321,8 +320,8 @@ assert slip_other < 0.2
 # %% [markdown]
 # ## 6. Two ways to run it
 #
-# While it learns, the decoder reads the right translation. When it is used, nobody has that, and it reads what it has
-# written itself: **free running**. Does the difference matter? We kept a copy of the model every 50 steps, and take
+# In training, the decoder reads the right translation. In use, nobody has that, and it reads what it has written
+# itself: **free running**. Does the difference matter? We kept a copy of section 4's model every 50 steps, and take
 # the half-trained one of step 150:
 
 
@@ -390,7 +389,7 @@ predict("11_encoder_decoder.free_running", actual=more)
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: what does one wrong piece lead to?
 #
-# We give the trained model its first piece, once the right one and three times a wrong one, and let it go on:
+# We give the trained model its first piece, once the right one, then three different wrong ones, and let it go on:
 
 # %% tags=["deeper", "nbval-ignore-output"]
 # output differs from machine to machine: it is a model's own text
@@ -411,10 +410,10 @@ for first in ("sieben", "drei", " hundert", "neunzig"):  # "hundert" never comes
 # head for our example. Each row is the next piece of the right text, each column an English token. The word that the
 # piece translates is framed. Move the slider over the training steps.
 #
-# 1. Which rows have found the word that they translate by step 50, with most of their weight?
+# 1. At step 50, which rows have most of their weight on the word that they translate?
 # 2. Follow the row of `tausend` from step 50 to the end. Does it come nearer to the word that it translates?
 # 3. In the trained model, which rows look at a word that you would *not* have joined to the piece they write?
-# 4. Write a text of your own: `seventy-two`, `one million`, `two two two`. Where does it look when it is wrong?
+# 4. Write another text, such as `seventy-two` or `one million`. Where does it look when it is wrong?
 
 # %% tags=["nbval-ignore-output"]
 # output differs from machine to machine: it shows what a model writes
@@ -472,8 +471,9 @@ _ = figure.colorbar(image, ax=axes, label="weight")
 # ### How many rows find their word?
 #
 # Nobody gave the model these alignments: it was only told which piece comes next. But we have them (known answers
-# like these are called *gold*), so we can count. In what share of the rows does the token that the piece translates
-# get the largest weight? This is the **alignment accuracy**. Does it grow together with the numbers translated right?
+# like these are called *gold*), so we can count. For what share of the German pieces does the token that they
+# translate get the largest weight? This is the **alignment accuracy**. Does it grow with the share of numbers
+# translated right?
 
 # %%
 by_chance = alignment_accuracy(at_step(0), tokenizer, held_out)
@@ -496,10 +496,9 @@ _ = ax.legend()
 #
 # ## 8. Is attention alignment?
 #
-# "The model has learnt which word belongs to which": such captions stand under many pictures like ours. To see how
-# far they hold, `experiments/alignment.py` trained five models like ours, from five seeds. Each dot is a model; their
-# order is the same in each column. (*Digits* includes the teens; *tens* are *zwanzig* to *neunzig*.) See how far a
-# column's dots lie apart:
+# "The model has learnt which word belongs to which": such captions stand under many pictures like ours. To test this,
+# `experiments/alignment.py` trained five models like ours, from five seeds. Each dot is a model (grey: untrained), in
+# the same order in each column. *Digits* includes the teens; *tens* are *zwanzig* to *neunzig*:
 
 # %% jupyter={"source_hidden": true}
 aligned = recorded("alignment")["result"]["models"]
@@ -521,18 +520,17 @@ print("numbers translated right:", *(f"{run['exact match']:.0%}" for run in alig
 # always look at the gold token of `und`, three hardly ever. (That `und` translates the hyphen is partly a
 # convention of ours.)
 #
-# And yet all five translate about equally well. Does it matter, then, where a row looks? As in lesson 02, we change
-# something and see.
+# Yet all five translate about equally well. Does it matter where a row looks?
 #
-# First we **hide** one English token from a row, and let the other tokens share its weight. We do this in one random
-# row of each number, with three tokens in turn:
+# As in lesson 02, we change something. First we **hide** one English token from a row, and let the other tokens share
+# its weight. We do this in one random row of each number, with three tokens in turn:
 #
 # * the **gold** token, which the piece translates;
 # * the row's **favourite**, the token with its largest weight: this is where the row *looks*;
 # * as a control, **another** token, drawn from the rest.
 #
-# How many digits and tens are still written right, in the five models together? In the upper half of the table gold
-# and favourite are the same token.
+# How many of the drawn digits and tens are still written right, in the five models together? In the upper half the
+# rows look at gold: gold and favourite are the same token.
 
 # %% jupyter={"source_hidden": true}
 table = [("hidden:", "nothing", "gold", "favourite", "another", "(rows)"), ("---",) * 6]
@@ -548,12 +546,12 @@ Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 # ### Hide, or exchange
 #
 # In the upper half, hide the gold token, and most digits and tens come out wrong: here the picture tells the truth.
-# In the lower half the favourite is another token. Hide *that*, and about a quarter of the digits and a third of the
-# tens are lost. Hide the gold token there, and as many are right as with nothing hidden. So its vector does not
+# In the lower half gold and favourite differ. Hide the *favourite*, and about a quarter of the digits and a third of
+# the tens are lost. Hide the gold token there, and as many are right as with nothing hidden. So its vector does not
 # matter?
 #
-# Hiding a token of small weight takes little away. Another test puts something in: **exchange** its vector for
-# another (right).
+# Hiding a token of small weight takes little away. A second test puts something in: we **exchange** one vector of the
+# memory (below, right).
 #
 # ![Two panels, each with the decoder above the vectors of ninety, hyphen, seven, thousand. Left, hide it: the vector of ninety is
 # crossed out, the others still reach the decoder. Right, exchange it: the vector of forty, from a second memory of forty, hyphen,
@@ -561,10 +559,11 @@ Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 #
 # Let the encoder also read the number with another word in the gold place, *forty* instead of *ninety*. That gives a
 # second memory. Put just one of its vectors in the same place in the first memory. If the row now writes the *other*
-# word, this one vector is enough to turn it.
+# word, this one vector is enough: it *turns the word*.
 #
-# In all five models we test the rows of a digit (here 1 to 9) or a ten that are right with the first memory, and
-# write another word with the whole second memory. First those that look at gold, then those that look elsewhere:
+# In all five models we test rows of digits (here without the teens) and tens. Each writes the right word from the
+# first memory, and another word from the whole second memory. First those that look at gold, then how many look
+# elsewhere:
 
 # %% jupyter={"source_hidden": true}
 print("The other word comes out, if this vector is exchanged:")
@@ -584,10 +583,10 @@ print(f"    their weight on gold: {tens['weight of gold']:.0%}")
 print(f"    still right, if gold is hidden: {tens['still right']['gold hidden']:.0%}")
 
 # %% [markdown]
-# Where a row looks at gold, the exchange agrees with hiding. Of the rows that look elsewhere we begin with one of
-# nine groups, the tens of model 0: a hundred rows. On average they give the gold token 5 % of their weight. With this
-# token hidden every one of them is still right. Now we exchange its vector. In how many of the hundred does the other
-# word come out?
+# Where a row looks at gold, the exchange agrees with hiding. The rows that look elsewhere form nine groups, each one
+# model's digits or tens. Model 0 has only tens, a hundred rows: we take these. On average they give the gold token
+# 5 % of their weight, and with this token hidden all are still right. Now we exchange its vector. How often does
+# the other word come out?
 
 # %%
 predict("11_encoder_decoder.elsewhere")
@@ -606,23 +605,23 @@ predict(
 # <details><summary>What happened? Open after your guess</summary>
 #
 # **In 85 of the 100 rows the other word comes out.** So what stands in the gold place can decide the word, although
-# hiding it had changed nothing. But its weight does not stay at 5 %: the new vector draws 68 % of the weight on
+# hiding it had made no word wrong. But its weight does not stay at 5 %: the new vector draws 68 % of the weight on
 # average. An exchange changes the key too, and so it changes where the row looks.
 #
-# **Why could it be hidden, then?** Hiding takes away one reason *for* a word, and what remains may be reason enough.
-# An exchange puts in a reason for *another* word.
+# **Why could it be hidden, then?** Hiding takes away one reason *for* a word; another vector, or mere habit, may be
+# reason enough. An exchange puts in a reason for *another* word.
 #
 # </details>
 #
-# In three of the nine groups it is the *favourite's* vector that turns most rows (Deeper), though both numbers have
-# the same word in that place. So a vector can hold what another token says.
+# In three of the nine groups (Deeper below) the *favourite's* vector turns the word in most rows, though the two
+# numbers have the same word in that place. So a vector can hold what another token says.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
-# ### Deeper: the nine groups of rows that look elsewhere
+# ### Deeper: whose vector turns the word in each group?
 #
 # First the hundred rows once more: why could the gold token be hidden? What remains may be reason enough for a word:
-# another vector, or mere habit. To see habit, we hide the gold token *and* take all the other vectors from the other
-# number. Then nothing in the memory says the old word any more:
+# another vector, or mere habit. To see habit, we hide the gold token *and* take all the other vectors from the second
+# memory. Then nothing in the memory says the old word any more:
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 word, share = tens["most frequent word"][0]
@@ -631,12 +630,12 @@ print(f"    the old word, if gold is hidden and the rest exchanged: {100 * tens[
 print(f"    most frequent old word: {word}, in {100 * share:.0f}")
 
 # %% [markdown] tags=["deeper"]
-# In 59 rows the old word is written all the same: out of habit, as it seems, for in 89 of the hundred rows this word
-# is *neunzig*.
+# In 59 rows the old word is written all the same, perhaps out of habit: in 89 of the hundred rows this word is
+# *neunzig*.
 #
-# Now all nine groups. Each line of the figure is one model's digits, or its tens; the top one is the hundred rows of
-# model 0. The colour says whose vector is exchanged. The further right the dot, the more often the exchange turns the
-# word.
+# Now all nine groups. Each line of the figure is one model's digits, or its tens, that look elsewhere; the top one is
+# the hundred rows of model 0. The colour says whose vector is exchanged. The further right the dot, the more often
+# the exchange turns the word.
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 groups = [(f"model {model}, {kind} ({found['elsewhere']['rows']} rows)", found["elsewhere"])
@@ -666,7 +665,7 @@ assert min(gold[5:]) > 0.59 and max(favourite[5:]) < 0.05  # the upper four
 assert max(gold[:3]) < 0.25 and min(favourite[:3]) > 0.75  # the lower three
 
 # %% [markdown] tags=["deeper"]
-# Hiding the gold token changes next to nothing in any group. Exchanging tells them apart:
+# Hiding the gold token changes next to nothing in any group. Exchanging tells the groups apart:
 #
 # * **Grey, the control:** exchange a vector that is neither the gold token's nor the favourite's, and the other word
 #   hardly ever comes out.
@@ -674,16 +673,16 @@ assert max(gold[:3]) < 0.25 and min(favourite[:3]) > 0.75  # the lower three
 # * **Lower three lines: the favourite's vector turns the word,** and the gold token's seldom does. Yet the favourite is a
 #   word that both numbers have in the same place. So the encoder's self-attention must have carried the digit, or the
 #   ten, into its vector.
-# * **The two lines between:** in some rows the one turns it, in some the other.
+# * **The two lines between:** each of the two vectors turns the word in some rows.
 
 # %% [markdown]
 # ### The weekday that is read from a comma
 #
-# In the dates of Part I, `Sunday, November 22, 2026` becomes `2026年11月22日星期日`, with 星期日 for *Sunday*. Five models of
-# the same size translate them (`experiments/date_alignment.py`). Where does each look when it writes the weekday?
-# From a second memory, of the same date with the *next* weekday, we take the vector of the weekday's name, of the
-# comma after it, or of all the rest. The last three columns say how often the next weekday comes out. Compare models
-# 0 and 4:
+# In the dates of Part I, `Sunday, November 22, 2026` becomes `2026年11月22日星期日`, with 星期日 for *Sunday*. Five models as
+# small as ours translate such dates (`experiments/date_alignment.py`). Where does each look when it writes the
+# weekday: at its name, the comma after it, or another token? From a second memory, of the same date with the *next*
+# weekday, we take the vector of the name, the comma, or all the rest. The last three columns say how often the next
+# weekday then comes out:
 
 # %% jupyter={"source_hidden": true}
 of_dates = recorded("date_alignment")["result"]["models"]
@@ -704,16 +703,16 @@ print("weekdays right:", *(f"{run['weekday']['right']:.0%}" for run in of_dates)
 Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 
 # %% [markdown]
-# All five write every weekday right. But model 0 **never looks at the name of the weekday**: whenever it writes a
-# weekday, it looks at the *comma after the name*. The exchange agrees: exchange the comma's vector, and the next
+# All five write every weekday right. But model 0 **never looks at the name of the weekday**: in every tested date
+# with a weekday, the *comma after the name* gets the largest weight. Exchange the comma's vector, and the next
 # weekday comes out every time; exchange the name's, and it never does. The token is a comma, and its vector holds the
 # weekday. In model 4 both the weight and the exchange point to the name.
 #
 # **So attention need not be alignment.** In the five number models, five in six of the tested rows (digits and tens)
-# look at the word that they translate, and in nearly all of those its vector turns the word. In the other sixth the
-# picture may mislead. What a column is *called* and what its vector *holds* are two things, and a weight that is
-# small for this vector may be large for another in the same place. Nor is hiding a safe test: a piece may come out
-# right without the hidden token.
+# look at the word that they translate, and in nearly all of those the vector in that place turns the word. In the
+# other sixth the picture may mislead. What a column is *called* and what its vector *holds* are two things, and a
+# place that gets little weight with one vector in it may get much with another. Nor is hiding a safe test: a token
+# that can be hidden without harm may still turn the word.
 
 # %% [markdown]
 # ## 9. In the package, and what you have now
@@ -773,9 +772,9 @@ for text in ("ninety-eleven", "seven and ninety", "ninety hundred and two", "one
 # <details><summary>A translator's loss falls to 0.001 within a minute, and it writes nothing sensible. Name two suspects, and say how
 # you would catch them.</summary>
 #
-# The target is not shifted, or the causal mask is missing: in both cases the answer can be read off the input. Exchange
-# the source: if the loss stays, the model does not read it. Exchange the next token of the target: if the prediction
-# before it follows, the mask leaks.
+# The target is not shifted, or the causal mask is missing: in both cases the answer can be read off the input.
+# Exchange the source: if the loss stays, the model does not read it. Exchange a token of the target: if the
+# prediction of a row before it changes, the mask leaks.
 #
 # </details>
 #
@@ -786,7 +785,7 @@ for text in ("ninety-eleven", "seven and ninety", "ninety hundred and two", "one
 # * The encoder reads once and hands over a memory, one vector for each source token. The decoder chooses from it
 #   afresh for each piece it writes.
 # * Through one vector (here the mean) our models learnt dates slowly, and long lists hardly at all.
-# * Training is a shift: read the translation from `[BOS]` on, write it up to `[EOS]`. If the likeliest piece is
+# * Training uses a shift: read the translation from `[BOS]` on, write it up to `[EOS]`. If the likeliest piece is
 #   always taken, teacher forcing and free running get equally many whole texts right. They differ only after a
 #   mistake.
 # * Alignment appears without being taught, here for most digits and tens. But attention need not be alignment: where

@@ -9,10 +9,10 @@
 # parts are lit.](figures/02_attention_where.svg)
 #
 # The translator has written `2026年` (*nián*, year). Next comes the month, and only the English says which one, in its
-# third token. One of the lit parts of the drawing looks for it; all of them work alike. (On the left the **encoder**
+# third token. The lit parts of the drawing do the looking; all of them work alike. (On the left the **encoder**
 # reads, on the right the **decoder** writes, each in two **blocks**.)
 #
-# In this lesson you build that part, **attention**, out of a plain average. We ask whether the translator needs to
+# In this lesson you build their core, **attention**, out of a plain average. We ask whether the translator needs to
 # look where it looks, and at the end it works with your version. You will be able to
 #
 # * compute attention from its vectors, for one word and for a whole text;
@@ -59,12 +59,11 @@ print(f"{whole:.1%} of the dates are right")
 # everywhere at once, and make them
 #
 # * **all the same**, so that all weights are, too: the model has no choice;
-# * **four times too large**, as when lesson 00 left out a division by 4 ("without scale"): about two dates in three
-#   survived;
+# * **four times too large**, as when lesson 00 left out a division by 4 ("without scale");
 # * **four times too small**.
 #
-# Within any one attention, a factor of 4 or 1/4 keeps the order of the scores. Which of the two hurts more? Run the
-# cell, and click your guess.
+# A factor of 4 or 1/4 keeps the order of the scores within each average. Which of the two hurts more? Run the cell,
+# and click your guess.
 
 # %%
 predict("02_attention.break_scale")
@@ -111,14 +110,13 @@ predict("02_attention.break_scale", actual=worse)
 #
 # </details>
 #
-# So two things need an explanation: how the model *chooses*, and why the size of the scores matters so much.
+# Two things need an explanation: how the model *chooses*, and why the size of the scores matters so much.
 #
 # ## 2. To look is to average
 #
 # What does the model do when it looks at a word? Each lit part has four **heads**, which look side by side, each with
-# weights of its own. We follow one: head 3 of block 2's cross-attention, the part that looks from the Chinese at the
-# English. It is about to find the month. The thicker an arrow, the larger the weight; the numbers are the model's
-# own.
+# weights of its own. We follow one that is about to find the month: head 3 of block 2's cross-attention. (It looks
+# from the Chinese at the English.) The thicker an arrow, the larger the weight; the numbers are the model's own.
 #
 # ![The tokens written so far, 2 0 2 6 nián; a question mark behind them says that the month comes next. Arrows come to nián
 # from the ten English tokens, as thick as their weights: November 0.92, the two digits of the day 0.03 each, one digit of the
@@ -142,7 +140,8 @@ for word, weight in zip(words, weights, strict=True):
 
 # %% [markdown]
 # What do the weights do? Each token offers a vector of 16 numbers, its **value**. The head passes on the weighted
-# average of the values: each times its weight, all added up. How near does it come to November's value?
+# average of the values: each times its weight, all added up. How near does it come to November's value? (We measure
+# in lengths of that value.)
 
 # %% jupyter={"source_hidden": true}
 with torch.no_grad():  # section 4 and lesson 04 show where values come from
@@ -189,7 +188,7 @@ for word, score in zip(words, scores, strict=True):
 
 # %% [markdown]
 # November stands out, but scores can be negative and sum to anything. **Softmax** turns them into weights: take
-# exponentials, which are always positive, and divide by their sum.
+# exponentials, which are always positive, and divide that of token $j$ by the sum over all tokens $j'$.
 #
 # $$\text{weight}_j = \frac{e^{\text{score}_j}}{\sum_{j'} e^{\text{score}_{j'}}}$$
 
@@ -201,12 +200,11 @@ for factor in (4, 1 / 4):
     print(f"scores times {factor:4}: November {(factor * scores).softmax(dim=0)[2]:.2f}")
 
 # %% [markdown]
-# You have just computed, step by step, where one head looks, and seen the damage of section 1 in a single row. With
-# scores four times as large, November stands alone. With scores four times as small, two thirds of the weight go to
-# others.
+# You have just computed where one head looks, and what section 1's factors do to one row. With scores four times as
+# large, November stands alone. With scores four times as small, two thirds of the weight go to others.
 #
 # Torch's `softmax` does the same in one call. With it, here is the whole soft dictionary, for $S$ keys of width $d$,
-# and values that may have another width, $e$. (Our 4 was $\sqrt{16}$.)
+# and values that may have another width, $e$ (not Euler's number here). (Our 4 was $\sqrt{16}$.)
 
 
 # %%
@@ -225,7 +223,8 @@ assert torch.allclose(attend_one(query, keys, values)[1], weights, atol=1e-5)
 # Where do queries, keys and values come from? Each is made from a token's **hidden state**, the vector `x` that
 # stands for the token at one point of the model. There are three jobs. The `x` of the last token written, 年, must
 # *look for* a month. The `x` of `November` must *be found*, as a month. Once found, it must *hand over* something
-# else: which month it is. So each head learns three matrices, which make three **projections** of `x`:
+# else: which month it is. So each head learns three matrices, here (64, 16) each, which make three **projections** of
+# `x`:
 #
 # $$q = x\,W_Q \qquad k = x\,W_K \qquad v = x\,W_V$$
 #
@@ -237,18 +236,18 @@ assert torch.allclose(attend_one(query, keys, values)[1], weights, atol=1e-5)
 # Below: the scores of query and keys are 0.1, 6.8 and 3.2, the weights 0.00, 0.92 and 0.03, and the output is mostly
 # November's value. Each vector shows the first ten of its sixteen numbers.](figures/02_attention_roles.svg)
 #
-# The key of `November` fits the query far better than the others, so the output is mostly November's value.
+# The key of `November` fits the query best, so the output is mostly its value.
 #
-# When the queries come from the text being written, and keys and values from the text being read, this is
-# **cross-attention**. When all three come from one text, it is **self-attention**: the English tokens look at each
-# other, and so do the Chinese ones. (The model also adds a bias to each of the three.)
+# In **cross-attention** the queries come from the text being written, and keys and values from the text being read.
+# In **self-attention** all three come from one text: the English tokens look at each other, and so do the Chinese
+# ones. (The model also adds a bias to each.)
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: are the matrices needed?
 #
 # Could self-attention do without $W_Q$ and $W_K$, and compare the `x` themselves? Here are scores of the English
-# tokens, first with the bare `x`, then with the matrices of the encoder's first head, each divided by the root of its
-# width:
+# tokens, first with the bare `x`, then with the matrices of the encoder's first head, divided by the roots of the two
+# widths, 64 and 16:
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 with torch.no_grad():
@@ -264,7 +263,7 @@ for name, scores in (("x with x", plain), ("with W_Q, W_K", projected)):
 
 # %% [markdown] tags=["deeper"]
 # Without the matrices two tokens $x$ and $y$ must score each other alike, $x \cdot y = y \cdot x$, and here each of
-# the ten scores highest with itself. With them one token can look at another that does not look back. (In a sentence,
+# the ten scores highest with itself. With them the two scores can differ; here they are 0.1 and 2.7. (In a sentence,
 # *it* must find its noun; the noun need not find *it*.)
 #
 # Why two? Biases aside, the scores see only the product of the two: $q \cdot k = x\,W_Q W_K^\top y^\top$. One matrix
@@ -285,13 +284,12 @@ for name, scores in (("x with x", plain), ("with W_Q, W_K", projected)):
 # | `weights` | $(T, S)$ | softmax of each *row*: the weights of one query, which sum to 1 |
 # | `output` | $(T, e)$ | $\text{output}_i = \sum_j \text{weights}_{ij}\, v_j$: the sum runs over the *keys* $j$ |
 #
-# The framed row writes the month's first digit.
-#
 # ![Five matrices side by side. q, with 13 rows of 16 numbers, times k transposed, 16 rows of 10, gives the 13 by 10 weights after
 # a division by 4 and a softmax of each row. The weights times v, 10 rows of 16 numbers, give the output, 13 rows of 16. The sixth
 # row, which writes the month, is framed in q, in the weights and in the output.](figures/02_attention_shapes.svg)
 #
-# This is equation 1 of Vaswani et al. (2017), whose $Q$, $K$, $V$ are our `q`, `k`, `v`:
+# The framed row writes the month's first digit. The figure shows equation 1 of Vaswani et al. (2017), whose $Q$, $K$,
+# $V$ are our `q`, `k`, `v`:
 #
 # $$\text{Attention}(Q, K, V) = \operatorname{softmax}\!\left(\frac{Q K^\top}{\sqrt{d}}\right) V$$
 
@@ -313,9 +311,8 @@ assert difference < 1e-5
 print("the model's weights and ours differ by less than 0.00001")
 
 # %% [markdown]
-# One formula gives all the weights of our head. Here they are. From now on a row is named after the token that it
-# *writes*, here in Latin letters (*rì* is day, *xīngqīrì* Sunday, and `[EOS]` the sign for the end). Where does each
-# row look?
+# Here are all the weights of our head. From now on a row is named after the token that it *writes*, here in Latin
+# letters (*rì* is day, *xīngqīrì* Sunday, and `[EOS]` the sign for the end). Where does each row look?
 
 # %% jupyter={"source_hidden": true}
 rows = ["2", "0", "2", "6", "nián", "1", "1", "yuè", "2", "2", "rì", "xīngqīrì", "[EOS]"]
@@ -327,14 +324,14 @@ assert weights[5:7, 2].min() > 0.8
 # %% [markdown]
 # The rows of the month's digits look at `November`. But so does the row of *yuè* (month), when both digits are
 # written already. And the weekday's row looks at a comma more than at `Sunday`. Does a row need what it looks at? The
-# picture does not say; section 8 asks.
+# picture does not say; section 8 asks, for these two rows in a Deeper part.
 #
 # ## 6. Why divide by $\sqrt{d}$?
 #
-# The formula's one constant is left. A score is a sum of $d$ products, one for each component. Suppose that the
-# components of `q` and `k` are independent, with mean 0 and variance 1. Then each product $q_c k_c$ has mean 0. Its
-# variance is the mean of $q_c^2 k_c^2$, which is the mean of $q_c^2$ times the mean of $k_c^2$: 1. Variances of
-# independent terms add up:
+# The formula's one constant is left. Before the division a score is a sum of $d$ products, one for each component.
+# Suppose that the components of `q` and `k` are independent, with mean 0 and variance 1. Then each product $q_c k_c$
+# has mean 0. Its variance is the mean of $q_c^2 k_c^2$, which is the mean of $q_c^2$ times the mean of $k_c^2$: 1.
+# Variances of independent terms add up:
 #
 # $$\operatorname{var}(q \cdot k) = \sum_{c=1}^{d} \operatorname{var}(q_c k_c) = d$$
 #
@@ -356,8 +353,8 @@ for d in widths:
 # Does the size of the scores matter to a *fresh* model, too, which must still learn where to look? The **gradient**
 # at a score says how much the loss would change if this score moved a little: near 0, nothing tells the model to look
 # there more, or less. Take random `q`, `k` and `v`, divide by *nothing*, and let the loss be the output's dot product
-# with a random vector. What happens to the **median** size of the gradient (half are smaller), over many queries and
-# keys, as $d$ grows? Run the cell, and click your guess.
+# with a random vector. As $d$ grows, what happens to the gradients' **median** size (half are smaller), over many
+# queries and keys? Run the cell, and click your guess.
 
 # %%
 predict("02_attention.gradient")
@@ -412,10 +409,11 @@ predict("02_attention.gradient", actual="vanishes" if faded else "grows" if grow
 # The left picture shows the **entropy**, which says how evenly a query spreads its weight: 0 if one key takes all,
 # $\ln 32 = 3.47$ if 32 keys share equally. The right one shows the gradient.
 #
-# * **No division**: the entropy falls as $d$ grows, until one key takes nearly all (**saturation**). The derivative
-#   of the output with respect to score $j$ is $w_j\,(v_j - \text{output})$, with $w_j$ the key's weight. So a key without weight
-#   gets no gradient. And the gradient of the favourite, the key with the highest score, fades too (the dotted black
-#   line): the output is nearly this key's value, so $v_j - \text{output}$ is nearly 0.
+# * **No division**: the entropy falls as $d$ grows, until one key takes nearly all (**saturation**). By the quotient
+#   rule, the derivative of the output with respect to score $j$ is $w_j\,(v_j - \text{output})$, where $w_j$ is the
+#   weight of key $j$. So a key without weight gets no gradient. And the gradient of the favourite, the key with the
+#   highest score, fades too (the dotted black line): the output is nearly this key's value, so $v_j - \text{output}$
+#   is nearly 0.
 # * **By $\sqrt{d}$**: the line is flat in both pictures. The width no longer decides how sharp attention is.
 # * **By $d$**: the gradients live, but the entropy climbs to the grey dotted line: the output is nearly the plain
 #   average.
@@ -423,8 +421,8 @@ predict("02_attention.gradient", actual="vanishes" if faded else "grows" if grow
 # </details>
 #
 # Those were random numbers. What if a translator is *trained* with its scores divided by $\sqrt{d}$, by $d$, or by
-# nothing? `experiments/divisor.py` trained 30, for 500 steps at one learning rate: with four heads of width 16 or one
-# of width 64, each divisor, and the same five **seeds** for each. (A seed is the number from which all random numbers
+# nothing? `experiments/divisor.py` trained 30, for 500 steps at one learning rate: four heads of width 16 or one of
+# width 64, times three divisors, times the same five **seeds**. (A seed is the number from which all random numbers
 # follow.)
 
 # %% jupyter={"source_hidden": true}
@@ -446,11 +444,11 @@ for n_heads in (4, 1):
 assert all(b < a for a, b in zip(result[4, "nothing"]["right"], result[1, "nothing"]["right"], strict=True))
 
 # %% [markdown]
-# Undivided, the translator still learns. (Its widths, 16 and 64, are far below the pictures' 1024.) But with every
-# seed it begins more slowly than with the root and is still behind after 500 steps, further with one wide head.
-# Dividing by $d$ costs only a slower beginning here. (Section 1 made the scores of a *trained* model too small. A
-# model trained with a divisor may make up for it with larger $W_Q$ and $W_K$.) So the root is not the only divisor
-# that works. What it gives, for random `q` and `k`, is scores of the same size at every width.
+# Undivided, the translator still learns. (At its widths, 16 and 64, the pictures show less saturation than at 1024.)
+# But with every seed it begins more slowly than with the root and is still behind after 500 steps, further with one
+# wide head than with four narrow ones. Dividing by $d$ costs only a slower beginning here. (Section 1's translator
+# was trained with the root. One trained with $d$ may make up for that with larger $W_Q$ and $W_K$.) So the root is
+# not the only divisor that works. What it gives, for random `q` and `k`, is scores of the same size at every width.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: is a fresh translator like random numbers?
@@ -488,15 +486,15 @@ assert max(fresh[1, "none"]) < min(fresh[4, "none"]) < min(fresh[1, "sqrt(d)"])
 assert all(max(fresh[n, "sqrt(d)"]) < 2.25 < 2.28 < min(fresh[n, "d"]) for n in (4, 1))
 
 # %% [markdown] tags=["deeper"]
-# In one respect it is: undivided, one wide head is sharper than four narrow ones with every seed. With the root the
-# width hardly matters. With $d$ the weights are nearly equal at both widths.
+# In three respects it is. Undivided, one wide head is sharper than four narrow ones with every seed. With the root
+# the width hardly matters. With $d$ the weights are nearly equal at both widths.
 
 # %% [markdown]
 # ## 7. Play
 #
-# What can attention *not* do? Two limits can be seen in the plane: which keys it can find, and which outputs it can
-# make. Here are five keys. Is there a query, however long, for which $k_5$ scores highest? Guess it from the picture:
-# run both cells, and click.
+# What can attention *not* do? Two limits show with vectors of two numbers: keys that it cannot find, and outputs that
+# it cannot make. Here are five keys. Is there a query, however long, for which $k_5$ scores highest? Guess from the
+# picture: run both cells, and click.
 
 # %% jupyter={"source_hidden": true}
 explorer = QueryExplorer()
@@ -514,7 +512,7 @@ predict("02_attention.hull")
 
 # %% [markdown]
 # For the answer we turn a query through 3,600 directions, and note its favourite, the key that scores highest. (Or
-# turn one yourself, in the explorer below, before you look.)
+# turn one yourself first, in the explorer below.)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 angle = torch.linspace(0, 2 * math.pi, 3601)[:-1]
@@ -538,16 +536,16 @@ predict("02_attention.hull", actual="yes" if wins[4] else "no")
 # </details>
 #
 # Which outputs can attention make? Drag the query (or focus it and use the arrow keys), and try to drive the output
-# out of the shaded area. The temperature multiplies the divisor: low is sharp, high is flat. (The bars show q·k;
-# before the softmax it is divided by $\sqrt{2}$ and by the temperature.)
+# out of the shaded area between the values. The temperature multiplies the divisor: low is sharp, high is flat. (The
+# bars show q·k; before the softmax it is divided by $\sqrt{2}$ and by the temperature.)
 
 # %%
 explorer  # QueryExplorer()
 
 # %% [markdown]
-# It does not leave. The shaded area, the **convex hull** of the values, holds all their weighted averages, and the
-# weights of attention are at least 0 and sum to 1. A head can only mix values. The matrices around it and the
-# feed-forward layer ([lesson 05](05_feed_forward.ipynb)) make new ones.
+# The output stays inside. The shaded area, the **convex hull** of the values, holds all their weighted averages, and
+# the weights of attention are at least 0 and sum to 1. A head can only mix values. The matrices around it and the
+# feed-forward layer ([lesson 05](05_feed_forward.ipynb)) make new vectors.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: can the output lie midway between two values?
@@ -561,10 +559,10 @@ explorer  # QueryExplorer()
 #
 # <details><summary>Answers, when you have tried</summary>
 #
-# Along $(2, 3)$ the first two keys score the same. At temperature 1, even at $q = (2, 3)$, $k_5$ keeps a share of the
-# weight and pulls the output inwards: it misses the middle by some 7 % of the distance between $v_1$ and $v_2$. At
-# temperature 0.4 it misses it by less than 1 %. A query $1 / 0.4 = 2.5$ times as long would do the same at
-# temperature 1, for it makes all scores 2.5 times as large. (It is too long for the picture.)
+# Along $(2, 3)$ the first two keys score the same. At temperature 1 and $q = (2, 3)$, $k_5$ keeps a share of the
+# weight and pulls the output inwards. The line below says how far the output is from the middle. At temperature 0.4
+# it says "within 1 %". A query $1 / 0.4 = 2.5$ times as long would do the same at temperature 1, for it makes all
+# scores 2.5 times as large. (It is too long for the picture.)
 #
 # </details>
 
@@ -573,11 +571,10 @@ explorer  # QueryExplorer()
 #
 # We have watched one head find `November`. Does the translator need this head? Here are all eight heads of the
 # cross-attention, four in each of two blocks. A row is a token about to be written, a column a token being read. (The
-# view opens on the head least like the average of all. Its colours go by the *root* of a weight, so small weights
-# look larger than in section 5's picture.)
+# view's colours go by the *root* of a weight, so small weights look larger than in section 5's picture.)
 #
-# Which heads of block 2 look at `November` when the month's digits are written, and which look at *commas* then?
-# Which of them matters most?
+# Which heads of block 2 look at `November` when the month's digits are written, and which look at *commas* then? Guess,
+# too: which of them matters most?
 
 # %%
 seen, predicted, read = translation_attention(model, tokenizer, "Sunday, November 22, 2026")
@@ -592,12 +589,12 @@ AttentionView(seen, predicted, read)
 # </details>
 #
 # Weights always sum to 1, so they go *somewhere*, needed or not. When the month's first digit is written, head 3 of
-# block 2 gives `November` 0.92 of its weight, and head 2 looks at two commas. So without head 3 the month should be
-# lost, and head 2 should not be missed. We silence heads in that row and nowhere else: one at a time, then several.
+# block 2 gives `November` 0.92 of its weight, and head 2 looks at two commas. One would expect that the month is lost
+# without head 3, and that head 2 is not missed. We silence heads in that row only: one at a time, then several.
 #
-# What does a silent head say? Either zeros, or its *average* in this row over all 500 dates. We try both. We count
-# only the 332 dates whose month does *not* begin with 1: with the whole cross-attention silent, this row writes 1
-# anyway (first Deeper part below). Compare the bars of heads 2 and 3 of block 2.
+# What does a silent head say? We try zeros, and its *average* in this row over all 500 dates. With the whole
+# cross-attention silent, this row writes 1 in every date (first Deeper part below). So we count only the 332 dates
+# whose month does *not* begin with 1; our November is not among them. Compare the bars of heads 2 and 3 of block 2.
 
 # %% jupyter={"source_hidden": true}
 sources, source_mask = tokenizer.batch([pair.source for pair in held_out])
@@ -655,13 +652,14 @@ assert found["block 2, head 2"][0] > 320 and without[0] < 290 and max(alone) < 1
 
 # %% [markdown]
 # In these dates the row must look: with all eight heads silent, none of the months is right. But **without head 3
-# most months still come out**: 278 of 332 with zeros, 321 with its average. With this head alone, only 95 or 73 do.
-# Which head matters most depends on what the silent head says: with zeros it is head 3, with the average head 2.
-# (Head 2 looked at commas in our date. In June it reads the month's name, as the last Deeper part below shows.) To
-# take a part away and see what is lost is called an **ablation**; these are a *zero* and a *mean* ablation.
+# most months still come out**: 278 of 332 with zeros, 321 with its average. With this head alone, 95 do with
+# zeros, and 73 with averages. Which head matters most depends on what the silent head says: with zeros it is head 3,
+# with the average head 2. (Head 2 looked at commas in our date. In June it reads the month's name; see the last
+# Deeper part.) To take a part away and see what is lost is called an **ablation**; these are a *zero* and a *mean*
+# ablation.
 #
-# Remember this whenever you see a picture of attention. **Weights show where a model looks, in one text. They do not
-# show whether it needs to.** For that, change something and see what is lost; and say what you put in its place.
+# **Weights show where a model looks, in one text. They do not show whether it needs to.** For that, change something
+# and see what is lost; and say what you put in its place.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: must the model look at the English to write 年 and 月?
@@ -724,21 +722,21 @@ for name, silenced, sign in (("The first digit is 1", is_first, one), ("月 foll
     print(f"{name}: with zeros in {zeros} dates, with the average in {average}, in truth in {truth}.")
 
 # %% [markdown] tags=["deeper"]
-# What does the model write in a row that does not look at the English itself?
+# What does the model write in a row that cannot itself look at the English?
 #
 # * **After the year** it writes 年 in all 500 dates. This row has no need to look, whatever its weights show.
 # * **For the month's first digit** it writes 1. That is right in exactly the months that begin with 1.
-# * **After the month** 月 is written in all 500 dates, too. (Trust the zeros here: an average over rows that all write
-#   月 may give it away.) Yet a first 1 may be January, or the beginning of 10, 11 or 12. There, with zeros, the model
-#   writes 月 in 166 of 168 dates: right in January, and too early nearly everywhere else. With the average it mostly
-#   guesses wrong. A row need not look at the English to write 月; the row after a first 1 must, to know whether the
-#   month is complete.
+# * **After the month** 月 is written in all 500 dates, too. (Here, and for 年, trust the zeros: an average over
+#   rows that all write the same sign may give it away.) Yet a first 1 may be January, or the beginning of 10, 11 or 12.
+#   There, with zeros, the model writes 月 in 166 of 168 dates: right in January, and too early nearly everywhere
+#   else. With the average it mostly guesses wrong. A row need not look at the English to write 月; the row after a first 1
+#   must, to know whether the month is complete.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: what has a head for commas to do with months?
 #
 # Our picture showed one date. Here are heads 2 and 3 of block 2 in all 332 dates, and which months are lost without
-# them:
+# them (the second column, *of*, counts the dates with that month):
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 month_of = torch.tensor([int(pair.target.split("年")[1].split("月")[0]) for pair in held_out])
@@ -769,9 +767,10 @@ for month in range(2, 10):
     assert head_3_on_name > 0.94 or month in (6, 8, 9)
 
 # %% [markdown] tags=["deeper"]
-# Head 2 is more than a head for commas: in *June* it puts nearly all its weight on the month's name, and all the months lost
-# without it are Junes. (With its average two Junes in three are lost, with zeros one of 35.) Nor is head 3 *the* head for
-# months: in February, March, April, May and July it gives the name 0.94 or more, and only Mays and Julys are lost without it.
+# Head 2 is more than a head for commas: in *June* it puts nearly all its weight on the month's name, and all the
+# months lost without it are Junes. (With its average two Junes in three are lost, with zeros one of 35.) Nor is head
+# 3 *the* head for months: in five of these months it gives the name 0.94 or more, yet without it only Mays and Julys
+# are lost.
 
 # %% [markdown]
 # ## 9. What people get wrong
@@ -785,9 +784,9 @@ lower = (high - high.max()).exp() / (high - high.max()).exp().sum()
 print("as in section 3:", naive.tolist(), "   with the largest score subtracted first:", lower.numpy().round(2))
 
 # %% [markdown]
-# It is infinity, and infinity over infinity is not a number. Subtract the largest score from all of them, and no
-# exponent is above 0. The weights stay the same, as you saw in [lesson 01](01_toolkit.ipynb). Torch's `softmax` does
-# not overflow.
+# In 32 bits $e^{1000}$ becomes infinity, and infinity over infinity is not a number (`nan`). Subtract the largest
+# score from all of them, and no exponent is above 0. The weights stay the same, as you saw in
+# [lesson 01](01_toolkit.ipynb). Torch's `softmax` does not overflow; try it on `high`.
 #
 # **The softmax over the wrong axis.** `dim=-2` instead of `dim=-1` runs without an error. Now the *queries* compete:
 # each key's column sums to 1, and a change of the last query changes the output of the first.
@@ -816,8 +815,8 @@ for name, weights in (("outside", (q @ k.T).softmax(dim=-1) / 6), ("inside", att
 # ## 10. What you have now
 #
 # The formula of section 5 works for any number of leading axes: in the model they are the texts of a batch and the
-# heads. One thing is new here, the mask, which hides keys where it is false. [Lesson 03](03_masks.ipynb) is about it.
-# Put your version into the translator, into all six lit parts of the first drawing, and let it write:
+# heads. One thing is new, the mask, which hides keys where it is false ([lesson 03](03_masks.ipynb)). Put your
+# version into the translator, into all six lit parts of the first drawing, and let it write:
 
 
 # %%
@@ -835,8 +834,8 @@ with replace_attention(model, yours):
     print(f"{exact_match(model, tokenizer, held_out):.1%} of the dates are right, as before: {whole:.1%}")
 
 # %% [markdown]
-# Put in your own birthday. In the package the same function is called `scaled_dot_product_attention`; it adds one line, for
-# rows in which every key is hidden.
+# Put in your own birthday. In the package the same function is called `scaled_dot_product_attention`; it adds one
+# line, against the `nan` of rows in which every key is hidden.
 #
 # ## 11. Check yourself
 #
@@ -849,8 +848,9 @@ with replace_attention(model, yours):
 #
 # <details><summary>A colleague divides by $d$. Will the model learn nothing at all?</summary>
 #
-# It learns. The translators of section 6 began more slowly, but after 500 steps they were as good as with the root.
-# They begin with nearly the plain average; larger $W_Q$ and $W_K$ may make up for the divisor.
+# It learns. The translators of section 6 began more slowly, but after 500 steps they were as good as with the root. A
+# fresh one begins near the plain average (Deeper part of section 6); larger $W_Q$ and $W_K$ may make up for the
+# divisor.
 #
 # </details>
 #
@@ -872,7 +872,8 @@ with replace_attention(model, yours):
 #   the width of queries and keys. Dividing by it keeps the size the same at every width. Undivided, our translators
 #   were behind after 500 steps.
 # * The output never leaves the convex hull of the values.
-# * A weight is not a need. One picture is one text, and which head matters most depends on what stands in its place.
+# * A weight is not a need. One picture is one text, and which head matters most depends on what replaces a silent
+#   head.
 #
 # **Papers.** Bahdanau, Cho, Bengio (2014), [arXiv:1409.0473](https://arxiv.org/abs/1409.0473): attention in translation.
 # Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762): the scaled dot product, section 3.2.1 and its

@@ -7,18 +7,18 @@
 # self-attention and feed-forward; the decoder has written 2 0 2 6 nián, and each of its two blocks has self-attention,
 # cross-attention and feed-forward. On top of each of these ten parts lies a lit bar: a layer norm.](figures/07_layer_norm_where.svg)
 #
-# Attention chooses, the feed-forward layer computes, the residual connection carries. What is left are the lit bars:
-# ten layer norms, one on top of every sub-layer. Each takes a vector, subtracts a mean and divides by a standard
-# deviation (deviation for short). It looks like housekeeping, yet people have argued since 2017 about where the norms
-# should stand.
+# Attention chooses, the feed-forward layer computes, the residual connection carries. That leaves the lit bars: ten
+# layer norms, one on top of every sub-layer. Each takes a vector, subtracts a mean and divides by a standard
+# deviation (deviation for short). It looks like housekeeping, yet people have argued since 2017 about where the
+# norms should stand.
 #
-# In [lesson 06](06_residual.ipynb), norms on the branches let a deep stack learn from a large start. Here we ask what
-# exactly norms do. First we take the mean along wrong axes, in a trained translator, and read what it writes. At the
-# end you will have put your own norm into the translator, and you will be able to
+# In [lesson 06](06_residual.ipynb), norms on the branches let a deep stack learn from large starting weights. Here
+# we first take the mean along wrong axes, in a trained translator, and read what it writes. At the end you will
+# have put your own norm into the translator, and you will be able to
 #
-# * say over which numbers a norm takes its mean, and show what goes wrong with any others;
+# * say over which numbers a norm takes its mean, and show what goes wrong with two others;
 # * derive a layer norm forwards and backwards, by hand;
-# * choose a place for it, and say what the choice asks of the first steps of training.
+# * choose a place for it, and say which place needs lower learning rates at first.
 #
 # About 55 minutes. It builds on [lesson 01](01_toolkit.ipynb) (variance, gradient), [03](03_masks.ipynb) (causal mask, cache)
 # and above all [06](06_residual.ipynb) (the residual connection).
@@ -56,11 +56,11 @@ _ = torch.manual_seed(0)
 # is lit in all three dates, at November, March and December. Over time: one feature is lit at all tokens of the first
 # date.](figures/07_layer_norm_groups.svg)
 #
-# The translator was trained with its norms over the features. We keep all that it has learnt and replace its norms:
+# The translator was trained with its norms over the features. We keep all it has learnt and replace its norms:
 #
 # * **no norm**: each vector passes as it is;
 # * **over the batch** or **over time**, as drawn. The numbers still have mean 0 and deviation 1, but along another
-#   axis (up to a learnt scale `gamma` and shift `beta`, section 2).
+#   axis. (A learnt scale `gamma` and shift `beta` follow: section 2.)
 
 
 # %%
@@ -85,8 +85,8 @@ sources, source_mask = tokenizer.batch([pair.source for pair in held_out])
 targets, target_mask = tokenizer.batch([pair.target for pair in held_out], bos=True, eos=True)
 
 # %% [markdown]
-# Each version reads 300 dates that it has never seen, *and the right translation so far*, and we count how many next
-# tokens it gets right. Which will get fewer right: no norm, or a norm over the batch?
+# Each version of the translator reads 300 unseen dates, *and the right translation so far*, and we count how many
+# next tokens it gets right. Which will get fewer right: no norm, or a norm over the batch?
 
 # %%
 predict("07_layer_norm.break_axis")
@@ -134,18 +134,20 @@ predict("07_layer_norm.break_axis", actual=worse)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# The two blue bars are equal, so the test is fair: our own code with the right axis changes nothing. Without a norm each token
-# still has a vector of its own, though not of the usual size. Over the batch, each feature of a token is compared with the
-# *same feature of the other dates*. What all of them share at that place is subtracted, and the rest is divided by
-# their deviation, large or small. So tidy numbers are not enough: it matters which ones are tidied together.
+# The first two bars are equal, so the test is fair: our own code with the right axis changes nothing. Without a
+# norm each token still has a vector of its own, though not of the usual size. Over the batch, each feature of a
+# token is compared with the *same feature of the other dates*. What the dates share at that place is subtracted. A
+# feature in which they hardly differ is divided by its small deviation, and so blown up. (Which of the two does the
+# harm is not tested here. The padding of shorter dates counts, too.) So tidy numbers are not enough: it matters
+# which ones are tidied together.
 #
 # </details>
 
 # %% [markdown]
 # ### Nine tokens of ten
 #
-# With the norm over time, 92 % of the next tokens are still right. Is that wrong axis nearly right, then? Now the
-# translator has to write all 300 dates by itself, in one batch, once for each bar. Here is the first date:
+# With the norm over time, 92 % of the next tokens are still right. Is that wrong axis nearly right? Now the
+# translator has to write all 300 dates by itself, in one batch. Here is the first date:
 
 # %% jupyter={"outputs_hidden": true}
 print(f"{held_out[0].source}, in Chinese:")
@@ -163,15 +165,15 @@ newest = torch.randn(1, 1, 6)  # (B, T, D) with T = 1
 print("what is left of one token, over time:", (newest - newest.mean(dim=1, keepdim=True)).abs().max().item())
 
 # %% [markdown]
-# So each norm of the decoder puts out its `beta`, whatever was read, and the model writes the same token again and
-# again.
+# So each norm of the decoder puts out its `beta`, whatever was read, and the model writes the same token over and
+# over.
 #
 # ### What has really gone wrong
 #
-# The cache only brings it to light. What is wrong is that numbers of *other* vectors go into the mean. How far do a
-# date's vectors move when we replace the other dates of its batch? And how far does the *first* token's row in the
-# decoder move when we change the *last* token? The causal mask (lesson 03) should keep it still. Both as shares of
-# the vectors' length:
+# Without the cache the model fails as well ("Deeper" below). What is wrong is that numbers of *other* vectors go
+# into the mean. How far do a date's vectors move, relative to their length, when we replace the other dates of its
+# batch? And how far does the decoder's first row, the *first* token's vector, move when we change the *last* token?
+# The causal mask (lesson 03) should keep it still:
 
 # %%
 eight = [pair for pair in held_out if len(tokenizer.encode(pair.source)) == 8][:9]  # of one length: no padding
@@ -201,10 +203,10 @@ for name, axes in (("over the features", 2), ("over the batch", 0), ("over time"
     assert (companions > 0.1) == (axes == 0) and (future > 0.01) == (axes == 1)
 
 # %% [markdown]
-# Over the batch, what a date means depends on who else is being translated. Over time, each token's vector is made
-# with the mean of all, later ones included: the causal mask is undone. **So the 92 % promise too much: they were
-# reached next to tokens that do not exist yet when the model writes.** (Did it peek at the answer? See "Deeper"
-# below.) Of the three axes, only the *features* leave each token to itself.
+# Over the batch, a date's vectors depend on the other dates beside it. Over time, each token's vector is made with
+# the mean of all, later ones included: the future leaks past the causal mask. **So the 92 % promise too much: they
+# were reached next to tokens that do not exist yet when the model writes.** (Mostly it did not peek at the answer:
+# see "Deeper" below.) Of the three axes, only the *features* leave each token to itself.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: and without the cache?
@@ -235,8 +237,9 @@ assert behind[2] < 0.4 and behind[3] < 0.1 and min(whole[:4]) > 0.7 and round(mi
 
 # %% [markdown] tags=["deeper"]
 # Without the cache it goes wrong as well: all five tokens fall, the fourth from 87 % to 0 %. But what the model
-# misses is mostly *some* later tokens, not the right ones: with *another* date's rest behind them, they get 73 to
-# 100 %.
+# lacks is mostly *some* later tokens, and they need not be the right ones. This shows at tokens 3 and 4, the year's
+# last two digits, which differ from date to date: with *another* date's rest behind them, 73 and 83 % still come
+# out right.
 
 # %% [markdown]
 # ## 2. One token, one mean, one deviation
@@ -246,10 +249,10 @@ assert behind[2] < 0.4 and behind[3] < 0.1 and min(whole[:4]) > 0.7 and round(mi
 #
 # ![Two vectors of 64 numbers as bars, of the tokens Sunday and November. As they arrive: mean 0.39 and deviation 1.62 for
 # Sunday, mean 0.49 and deviation 1.25 for November. Minus its mean, each has mean 0. Divided by its deviation, each has mean 0 and
-# deviation 1, and the same profile as before.](figures/07_layer_norm_steps.svg)
+# deviation 1, and the same pattern as before.](figures/07_layer_norm_steps.svg)
 #
-# The profile of each vector stays; its mean becomes 0, its deviation 1. This is the layer norm of Ba, Kiros and
-# Hinton (2016). Write $x$ for the $D$ numbers of one token, $x_j$ for one of them:
+# The pattern of the bars stays; the mean becomes 0, the deviation 1. This is the layer norm of Ba, Kiros and Hinton
+# (2016). Write $x$ for the $D$ numbers of one token, $x_j$ for one of them:
 #
 # $$\mu = \frac1D \sum_{j=1}^{D} x_j \qquad \text{var} = \frac1D \sum_{j=1}^{D} (x_j - \mu)^2$$
 #
@@ -271,8 +274,8 @@ for b in range(B):
 
 # %% [markdown]
 # To do all tokens at once, take the mean over the last axis, and keep that axis with size 1, so that it broadcasts.
-# Vectors need not keep this mean and size: a scale $\gamma$ (`gamma`) and a shift $\beta$ (`beta`) are learnt, with
-# one number for each *feature*: $y_j = \gamma_j \hat x_j + \beta_j$. They begin at 1 and 0.
+# Vectors need not keep this mean and deviation. A scale $\gamma$ (`gamma`) and a shift $\beta$ (`beta`) are learnt,
+# with one number for each *feature*: $y_j = \gamma_j \hat x_j + \beta_j$. They begin at 1 and 0.
 
 
 # %%
@@ -301,10 +304,10 @@ print(f"gamma 3, beta 1: mean {y[0, 0].mean():.2f}, deviation {y[0, 0].std(unbia
 #
 # What the two steps remove cannot be read from the norm's output. What do they remove? With $D = 3$ you can see it.
 # Subtracting the mean is a *projection*: it removes $\mu\,(1, 1, 1)$, the part of $x$ along the direction
-# $(1, 1, 1)$, and all that is left lies in a plane. Dividing that by $\sigma$ puts it on a *sphere* of radius
-# $\sqrt D$: its mean square is then 1 (but for $\epsilon$). Plane and sphere meet in a circle. Follow 200 random
-# points; each keeps its colour (grey: the plane; dotted: the direction $(1, 1, 1)$). The second panel looks along the
-# plane and shows it as a line; the third looks along $(1, 1, 1)$:
+# $(1, 1, 1)$, and all that is left lies in a plane. Dividing that by $\sigma$ makes its mean square 1, its length
+# $\sqrt D$ (but for $\epsilon$): it lies on a *sphere*. Plane and sphere meet in a circle. Follow 200 random
+# points; each keeps its colour. The plane is grey, the direction $(1, 1, 1)$ dotted. The second panel looks along
+# the plane and shows it as a line; the third looks along $(1, 1, 1)$:
 
 # %%
 points = torch.randn(200, 3) * torch.tensor([1.3, 1.0, 0.6]) + torch.tensor([0.5, 1.0, 0.0])
@@ -333,8 +336,9 @@ for panel, cloud, title, (elev, azim) in zip(panels, (points, flat, circle), tit
 
 # %% [markdown]
 # Two things are forgotten: where $x$ stood along $(1, 1, 1)$, and how long it was within the plane. That is an
-# **invariance**: nothing changes when *one* number is added to all features of a token, or when all are multiplied by
-# one positive number. And a *different* number for each feature, the same at every token?
+# **invariance**: nothing changes when *one* number is added to all features of a token, or (but for $\epsilon$)
+# when all are multiplied by one positive number. And a *different* number for each feature, the same at every
+# token?
 
 # %%
 bias = torch.randn(D)
@@ -347,7 +351,7 @@ for name, changed_x in (
     print(f"{name:26} the output changes by {((norm(changed_x) - norm(x)).abs().mean() / size).item():4.0%}")
 
 # %% [markdown]
-# That changes the output. A linear layer's bias adds such numbers, and only their part along $(1, \dots, 1)$ is lost.
+# The output changes. A linear layer's bias adds such numbers, and only their part along $(1, \dots, 1)$ is lost.
 #
 # <details><summary>Deeper: a norm that swallows a bias whole</summary>
 #
@@ -362,7 +366,8 @@ for name, changed_x in (
 # Training sends a gradient back through each norm. What gradient reaches $x$, when $\mu$ and $\sigma$ depend on it?
 # Let $g_j$ be the gradient of the loss with respect to $y_j = \gamma_j \hat x_j + \beta_j$.
 #
-# **Step 1: to the parameters.** One $\gamma_j$ and one $\beta_j$ serve every token, so their gradients are sums over batch and time:
+# **Step 1: to the parameters.** All tokens share one $\gamma_j$ and one $\beta_j$. So their gradients are sums over
+# batch and time, with each token's own $g_j$ and $\hat x_j$:
 #
 # $$\text{grad}_{\beta_j} = \sum_{b,t} g_j \qquad \text{grad}_{\gamma_j} = \sum_{b,t} g_j\, \hat x_j$$
 #
@@ -413,14 +418,10 @@ print(f"numbers up to {wanted.abs().max():.2f}; ours are off by less than 1e-10"
 assert difference < 1e-10
 
 # %% [markdown]
-# **Step 4: multiply by $h_i$ and sum over $i$.** The gradient of one $x_j$ is
-# $\sum_i h_i\, \partial \hat x_i / \partial x_j$. Sum each of the three terms by itself, and no matrix
-# is needed. That is the second exercise.
-#
 # Compare the matrix with section 3. When a gradient is multiplied by it, the second term removes the part along
-# $(1, \dots, 1)$, and the third the part along $\hat x$ (but for $\epsilon$). **Along the directions that the norm
-# forgets, no gradient comes back.** And everything is divided by $\sigma$: a vector ten times as long gets a tenth of
-# the gradient.
+# $(1, \dots, 1)$, and the third the part along $\hat x$. **Along the directions that the norm forgets, no gradient
+# comes back** (but for $\epsilon$). And everything is divided by $\sigma$: a vector ten times as long gets a tenth
+# of the gradient.
 
 # %%
 J, long, z = jacobian(token), jacobian(10 * token), F.layer_norm(token, (D,))
@@ -432,10 +433,15 @@ print(f"the Jacobian at 10 x:                  {long.norm() / J.norm():.2f} as l
 assert shift < 1e-9 and stretch < 1e-3
 
 # %% [markdown]
+# **Step 4: multiply by $h_i$ and sum over $i$.** The gradient of one $x_j$ is
+# $\sum_i h_i\, \partial \hat x_i / \partial x_j$. Sum each of the three terms by itself, and no matrix
+# is needed. That is the second exercise.
+#
 # ## 5. Does the mean matter?
 #
 # A layer norm subtracts, then divides. Does it need to subtract? **RMSNorm** (Zhang, Sennrich 2019), made to save
-# time and used by Llama and its relatives, only divides, by the root of the mean square:
+# time and used by Llama and its relatives, only divides, by the root of the mean square (no projection, only the
+# sphere):
 #
 # $$y_j = \gamma_j\, \frac{x_j}{\sqrt{\frac1D \sum_i x_i^2 + \epsilon}}$$
 #
@@ -449,12 +455,12 @@ print(f"RMSNorm and LayerNorm differ by {apart[0]:.4f} where the mean is 0, and 
 assert apart[0] < 1e-4 and apart[1] > 0.1
 
 # %% [markdown]
-# We put RMSNorm into the trained translator in place of its layer norms, and keep their $\gamma$ and, for this test,
-# their $\beta$.
+# We put RMSNorm into the trained translator in place of its layer norms. We keep their $\gamma$ and, for this test,
+# their $\beta$ (RMSNorm has none).
 #
 # Would the translator notice a mean at all? As a control we add one on purpose: just before each norm, a quarter of
-# the vector's deviation is added to all its features. A layer norm would take that off again; RMSNorm lets it pass,
-# and the next norm gets another quarter.
+# the vector's deviation is added to each of its features. A layer norm would take that off again; RMSNorm lets it
+# pass, and the next norm gets another quarter.
 
 
 # %%
@@ -474,10 +480,10 @@ for words, added in (("RMSNorm", 0), ("RMSNorm, with a mean added", 0.25)):
 assert rms[0] > 0.95 and rms[1] < 0.2
 
 # %% [markdown]
-# With RMSNorm nearly all dates survive, but a mean added at every norm is noticed. So how much of a mean is there to
-# take off? At each of the ten norms we measure how much of a vector's mean square is the square of its mean. This is
-# the share along $(1, \dots, 1)$. Along a random direction it would be $1/64$ on average (dotted). Where does our
-# translator have more? The control is three untrained translators.
+# With RMSNorm nearly all dates survive, but a mean added at every norm is noticed. So how much of a mean is there
+# to take off? At each of the ten norms we divide the squared mean by the mean square, both averaged over all
+# tokens, padding included. This is the share along $(1, \dots, 1)$. Along a random direction it would be $1/64$ on
+# average (dotted). Where does our translator have more? The control is three untrained translators.
 
 
 # %%
@@ -525,24 +531,24 @@ assert all((row[i] > 0.03) if i in first else (row[i] < 0.03) for row in fresh f
 
 # %% [markdown]
 # **At eight of the ten norms the square of the mean is less than 1 % of the mean square.** The three untrained
-# models, too, have less than 3 % there. Each of these norms gets what an earlier norm has just *centred* (but for its
-# $\gamma$ and $\beta$), plus the output of a sub-layer, which nothing centres. At the first norm of each stack
-# neither part has been centred. (The first "Deeper" looks at these two.)
+# models stay below 3 % there, mostly left of the dotted line. Each of these norms gets what an earlier norm has
+# just *centred* (but for its $\gamma$ and $\beta$), plus the output of a sub-layer, which nothing centres. At the
+# first norm of each stack neither part has been centred. (The first "Deeper" below looks at these two.)
 #
-# This translator was trained with a layer norm. What about one that *never had* the mean taken off? We trained some
-# with RMSNorm from the first step on. They started a little slower and ended with nearly as low a loss. (That is one
-# small task, at one learning rate: see the second "Deeper" below.)
+# What about a translator that *never had* the mean taken off? We trained some with RMSNorm from the first step on.
+# They started slower and ended with nearly as low a loss. (That is one small task, at one learning rate: see the
+# second "Deeper" below.)
 #
-# **So the mean hardly matters to our translator:** at eight of its norms there is almost none, and 98 % of the dates
-# come out right when it is left in.
+# **So our translator hardly needs the subtraction:** without it 98 % of the dates come out right, and at eight of
+# its norms there is almost no mean.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: the first norm of each stack
 #
-# The vectors that reach these two norms contain the positions of [lesson 08](08_positions.ipynb). Half of the numbers
-# of a position are cosines, most of them near 1. Does the mean come from the positions? We measure untrained models
-# without positions. And does the translator need to have this mean taken off? We put RMSNorm into these two places
-# alone.
+# The vectors that reach these two norms contain the positions of [lesson 08](08_positions.ipynb). Half of the
+# numbers of a position are cosines, most of them near 1 in texts this short (lesson 08 draws them). Does the mean
+# come from the positions? We measure untrained models without positions. And does the translator need to have this
+# mean taken off? We put RMSNorm into these two places alone.
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 placeless = [share_of_the_mean(Transformer(replace(model.config, positions="none")).eval()) for _ in range(3)]
@@ -567,8 +573,8 @@ assert share == written["as trained"][0] == 299 / 300
 
 # %% [markdown] tags=["deeper"]
 # Without positions, the share at these norms falls to about a fifth (medians of three untrained models). So before
-# training most of this mean comes from the positions. And the translator can do without taking it off: it gets as
-# many dates right as before.
+# training most of this mean comes from the positions. And in the trained translator it can stay: with RMSNorm at
+# these two norms, as many dates come out right as before.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: without the mean from the first step on
@@ -605,17 +611,18 @@ assert max(max(row) for row in final[:5]) < min(min(row) for row in final[5:])  
 
 # %% [markdown] tags=["deeper"]
 # After 100 steps RMSNorm has a higher loss than either of the others, with each seed, in both places. After 400
-# steps it is at most 12 % above layer norm's with the same seed, and below it in two of the ten pairs. (That is one
-# small task, at one learning rate.)
+# steps its loss is at most 12 % above layer norm's with the same seed, and in two of the ten pairs below layer
+# norm's. With $\beta$ at 0 alone, the loss is about as far from layer norm's (see the plot). So the difference at
+# the end cannot be put down to the mean alone.
 
 # %% [markdown]
 # ## 6. Before or after?
 #
-# [Lesson 06](06_residual.ipynb) drew two places. In **post-norm** (the Transformer of 2017, and our translator) the
-# norm stands on the line, after each plus sign: it takes the sum. In **pre-norm** (GPT-2, Llama and most models
-# since) it stands on the branch, in front of the sub-layer, and the line meets nothing but additions. In pre-norm
-# nothing normalises the sum, which tends to grow from block to block, so such a stack usually has one **final norm**
-# at its end.
+# That was the *how*; now the *where*. [Lesson 06](06_residual.ipynb) drew two places. In **post-norm** (the
+# Transformer of 2017, and our translator) the norm stands on the line, after each plus sign: it takes the sum. In
+# **pre-norm** (GPT-2, Llama and most models since) it stands on the branch, in front of the sub-layer, and the line
+# meets nothing but additions. In pre-norm nothing normalises the sum, which tends to grow from block to block, so
+# such a stack usually has one **final norm** at its end.
 #
 # Which of the two trains? `experiments/norm_position.py` trains six narrow blocks on a small task, "say the token
 # before this one", for 300 steps. It tries five learning rates, with and without **warm-up** (the rate rises slowly
@@ -675,21 +682,21 @@ assert all(
 # %% [markdown]
 # <details><summary>What do you see? Open after your guess</summary>
 #
-# Pre-norm trains at every rate tried, with every seed, without any warm-up. Post-norm without warm-up does not train
-# at the two largest: all ten runs end near chance. Warm-up gives it one of the two back: its largest rate rises from
-# 0.003 to 0.01.
+# Pre-norm trains at every rate tried, with every seed, without any warm-up. Post-norm without warm-up does not
+# train at the two largest: all ten runs end near chance. Warm-up gives it one of the two back: the largest rate at
+# which all seeds train rises from 0.003 to 0.01.
 #
-# In pre-norm a warm-up does not let more rates train here: at the largest rate one of five seeds even fails with it,
-# and none without. Nor is warm-up free: at the smallest rate all seeds end higher with it. (Xiong et al. (2020) found
-# in translation, too, that post-norm wants a warm-up and pre-norm can do without.) But post-norm is not simply the
-# worse place: in the last "Deeper" of section 5, each post-norm translator has a lower loss after 400 steps than each
-# pre-norm one.
+# In pre-norm a warm-up has no rate to win back, as all five train without. At the largest, one of five seeds even
+# fails with it. Nor is warm-up free: in both places, all seeds end higher with it at the smallest rate. (Xiong et
+# al. (2020) found in translation, too, that post-norm wants a warm-up and pre-norm can do without.) But post-norm
+# is not simply the worse place: in the last "Deeper" of section 5, on dates and at one rate, each post-norm
+# translator has a lower loss after 400 steps than each pre-norm one.
 #
-# **So pre-norm needs less care here. Post-norm asks for a smaller rate or a warm-up, and may end lower.**
+# **So pre-norm needs less care on this small task; post-norm asks for a smaller rate or a warm-up.**
 #
 # </details>
 #
-# Here is the same, live and short: 60 steps at 0.01 without warm-up, next to what was recorded.
+# Here is the same, live and short: 60 steps at 0.01 without warm-up, next to the record.
 
 # %% jupyter={"outputs_hidden": true}
 norm_position = experiment("norm_position")
@@ -705,9 +712,9 @@ for place in ("pre", "post"):
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: does the warm-up help because it comes first? (Open after your guess)
 #
-# A warm-up does two things: it lowers the rate for a third of all steps, and it puts these first. Which of the two
-# helps? We train post-norm at 0.01 once more, with the same rates in the opposite order: the full rate first, the
-# small ones at the end. And perhaps without a warm-up it is only slow? We also give it twice as many steps.
+# A warm-up does two things: it lowers the rate for a third of all steps, and these steps come first. Which of the
+# two helps? We train post-norm at 0.01 once more, with the same rates in the opposite order: the full rate first,
+# the small ones at the end. And perhaps without a warm-up it is only slow? We also give it twice as many steps.
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 controls = recorded("norm_position_controls")["result"]
@@ -721,10 +728,13 @@ for name, row in (
 assert max(post[True]) < half < min(controls["small rates at the end"] + controls["without warm-up, more steps"])
 
 # %% [markdown] tags=["deeper"]
-# The small rates help only when they come *first*, and twice the time does not help (three seeds, at this rate). So
-# what do the first steps do? After 0 to 60 of them we look at three things: the size of the gradient at the bottom,
-# relative to the top; the size of a branch, relative to the line that it is added to; and how much of a branch (of
-# its mean square) is the same for all tokens.
+# The small rates help when they come *first* and not when they come last, and twice the time does not help (three
+# seeds, at this rate). So what do the first steps do? After 0 to 60 of them we look at three things:
+#
+# * the size of the gradient with respect to the line's vectors, at the bottom relative to the top;
+# * the size of a branch, relative to the line that it is added to (the median of the twelve branches);
+# * which share of a branch's mean square belongs to its mean over all tokens, the part that is the same for all
+#   (again the median).
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 line = recorded("norm_position_gradients")["result"]
@@ -757,19 +767,19 @@ assert min(row[2] for name in ("pre-norm", "post-norm") for row in same[name]) >
 assert max(row[2] for row in same["post-norm, warm-up"]) < 0.8 and max(row[4] for row in same["pre-norm"]) < 0.2
 
 # %% [markdown] tags=["deeper"]
-# After five steps at the full rate nearly all that a branch adds is the same for every token, in both places. So it
+# After five steps without warm-up nearly all that a branch adds is the same for every token, in both places. So it
 # says little about any one of them.
 #
-# * In *pre-norm* that does little harm. The branches are small beside the line, and the line carries each token's own
+# * *Pre-norm* learns all the same. The branches are small beside the line, and the line carries each token's own
 #   vector past them. At every step measured, the gradient is larger at the bottom than at the top. After 60 steps
 #   most of what a branch adds differs between tokens.
-# * In *post-norm* the branches have outgrown the line, and the norm behind each sum scales both down together, twelve
-#   times over. In the median 0.005 of the gradient reaches the bottom, later next to nothing.
+# * In *post-norm* the branches have outgrown the line. In the median the gradient at the bottom is 0.005 times that
+#   at the top, later next to nothing.
 # * With a *warm-up* the rate is still rising in these 60 steps. The branches hardly grow, and the gradient dips and
 #   comes back.
 #
-# Is it the lost gradient, then, that keeps post-norm from learning? We train it once more, without warm-up, and take
-# off every branch what is the same for all tokens:
+# Is it the lost gradient, then, that keeps post-norm from learning? We recorded post-norm once more, without
+# warm-up, and subtracted from each branch the part that is the same for all tokens:
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 medians("post-norm, same part off")
@@ -778,8 +788,9 @@ print(f"loss after 300 steps, five seeds: {min(ends_off):.2f} to {max(ends_off):
 assert min(min(row[:4]) for row in gradients["post-norm, same part off"]) > 0.7 and min(ends_off) > 1.9
 
 # %% [markdown] tags=["deeper"]
-# Up to 20 steps the gradient now arrives, with every seed, and still no seed ends below 1.9. So this stack fails
-# without losing its gradient early. In both stacks that fail, the branches outgrow the line. Whether that is the cause
+# Up to 20 steps the gradient now arrives, with every seed; later most seeds lose it, too. Still no seed ends below
+# 1.9. So this stack fails without losing its gradient early. (Whether this altered stack could learn at all, say
+# with a warm-up, was not tried.) In both stacks that fail, the branches outgrow the line. Whether that is the cause
 # is not tested here.
 #
 # Two papers look for causes: Xiong et al. (2020) in the large gradients near the output of a fresh post-norm stack,
@@ -816,15 +827,16 @@ assert (now < was).all() and now.max() - now.min() < was.max() - was.min()
 # %% [markdown]
 # <details><summary>Answers, when you have tried</summary>
 #
-# 1\. Over *time and features*: all 20 numbers of the sample share one mean. 2\. The other four features: each feature has its own
-# mean and deviation there. 3\. All four sink and come closer together: one large feature raises $\mu$ and $\sigma$ for all of them.
+# 1\. Over *time and features*: all 20 numbers of the sample share one mean. 2\. The other four
+# features: over batch and time, each feature has its own mean and deviation. 3\. All four sink and come closer
+# together: one large feature raises $\mu$ and $\sigma$ for all of them.
 #
 # </details>
 #
 # ## 8. What people get wrong
 #
 # **Two slips in the deviation** are $\epsilon$ outside the root, and a division by $D - 1$ (torch's default). On
-# ordinary vectors of width 64 neither is off by as much as one per cent. So test small vectors and narrow ones:
+# ordinary vectors of width 64 neither is off by one per cent. So test small variances and narrow vectors:
 
 # %%
 slips = {
@@ -842,8 +854,8 @@ for name, below in slips.items():
 # %% [markdown]
 # **Dropout after the norm.** **Dropout** zeroes some numbers at random during training. It belongs on the *branch*,
 # before the addition. After a post-norm it zeroes numbers of the line itself, and no later sub-layer can read them.
-# How much of a vector's direction survives 24 sub-layers, compared with no dropout? The branches are
-# random, about as large as PyTorch starts them (gain 0.25, [lesson 06](06_residual.ipynb)):
+# After 24 sub-layers, how close is a vector's direction to the one without dropout? The branches are random, about
+# as large as PyTorch starts them (gain 0.25, [lesson 06](06_residual.ipynb)):
 
 
 # %%
@@ -877,7 +889,7 @@ print(f"{share:.1%} of the dates are right, as before: {written['as trained'][0]
 assert abs(share - written["as trained"][0]) < 0.01
 
 # %% [markdown]
-# In the package, `LayerNorm` and `RMSNorm` just call torch's own function. `Residual` holds a norm, its place and the
+# In the package, `LayerNorm` and `RMSNorm` call torch's own functions. `Residual` holds a norm, its place and the
 # dropout. A sub-layer that adds 0 shows the place:
 
 # %%
@@ -902,7 +914,7 @@ for place, wanted, words in (("pre", x, "x as it was"), ("post", norm(x), "x nor
 # take it back?</summary>
 #
 # Not in pre-norm: the norm comes before the branch, so its output is added ten times as large as it was. Not in
-# post-norm either: the norm scales the *sum* $x + F(x)$, in which the branch now drowns the skip.
+# post-norm either: the norm scales the *sum* of line and branch, in which the branch is now ten times as large.
 #
 # </details>
 #
@@ -920,8 +932,8 @@ for place, wanted, words in (("pre", x, "x as it was"), ("post", norm(x), "x nor
 #   token by itself.
 # * Forwards, the part along $(1, \dots, 1)$ is removed and the rest put on a sphere; then $\gamma$ and $\beta$ scale
 #   and shift. Backwards, the gradient has no part along what was forgotten, and is divided by $\sigma$.
-# * At eight of the translator's ten norms there is hardly a mean to take off. Translators that never had it taken off
-#   started a little slower, and ended nearly as well.
+# * At eight of the translator's ten norms there is hardly a mean to take off. Translators that never had it taken
+#   off started slower, and ended nearly as well.
 # * On one small task, pre-norm (with a final norm) trained at all five rates without warm-up. Post-norm trained up to
 #   a rate of 0.003 without it, and up to 0.01 with it.
 #

@@ -531,7 +531,7 @@ EMPTY = "There is nothing to attend to: the text is empty."
         (lambda: AttentionView([None, torch.ones(1, 1, 2, 2)], ["a", "b"]), "a tensor for each layer; got None in it"),
         (lambda: AttentionView(np.full((1, 1, 2, 2), NAN), ["a", "b"]), "numbers from 0 to 1; got NaN or infinity"),
         (lambda: AttentionView("weights", ["a", "b"]), "attention must be .*; got a str"),
-        (lambda: AttentionView(AttentionView(HALF)), "attention must be .*; got an AttentionView. Give its attention: "),
+        (lambda: AttentionView(AttentionView(HALF)), "attention must be .*; got an AttentionView. Give its attention"),
         (lambda: AttentionView.difference(a_gpt()[0], a_gpt()[0]), "difference is of two views; got a GPT."),
         (lambda: AttentionView.over_training([HALF]), "snapshots must be Snapshots; got a"),
         (lambda: AttentionView.from_model(*a_gpt(), "the \ud83d"), "A text holds '\\ud83d', which is not a character"),

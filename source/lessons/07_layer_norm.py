@@ -18,7 +18,7 @@
 #
 # * say over which numbers a norm takes its mean, and show what goes wrong with two others;
 # * derive a layer norm forwards and backwards, by hand;
-# * choose a place for it, and say which place needs lower learning rates at first.
+# * choose a place for it, and say which place needed a smaller rate or a warm-up on a small task.
 #
 # About 55 minutes. It builds on [lesson 01](01_toolkit.ipynb) (variance, gradient), [03](03_masks.ipynb) (causal mask, cache)
 # and above all [06](06_residual.ipynb) (the residual connection).
@@ -573,8 +573,8 @@ assert share == written["as trained"][0] == 299 / 300
 
 # %% [markdown] tags=["deeper"]
 # Without positions, the share at these norms falls to about a fifth (medians of three untrained models). So before
-# training most of this mean comes from the positions. And in the trained translator it can stay: with RMSNorm at
-# these two norms, as many dates come out right as before.
+# training most of this share comes from the positions. And in the trained translator the mean can stay: with
+# RMSNorm at these two norms, as many dates come out right as before.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: without the mean from the first step on
@@ -788,10 +788,10 @@ print(f"loss after 300 steps, five seeds: {min(ends_off):.2f} to {max(ends_off):
 assert min(min(row[:4]) for row in gradients["post-norm, same part off"]) > 0.7 and min(ends_off) > 1.9
 
 # %% [markdown] tags=["deeper"]
-# Up to 20 steps the gradient now arrives, with every seed; later most seeds lose it, too. Still no seed ends below
-# 1.9. So this stack fails without losing its gradient early. (Whether this altered stack could learn at all, say
-# with a warm-up, was not tried.) In both stacks that fail, the branches outgrow the line. Whether that is the cause
-# is not tested here.
+# Up to 20 steps the gradient now arrives, with every seed. (At step 100, recorded but not printed here, most seeds
+# have lost it, too.) Still no seed ends below 1.9. So this stack fails without losing its gradient early. (Whether
+# this altered stack could learn at all, say with a warm-up, was not tried.) In both stacks that fail, the branches
+# outgrow the line. Whether that is the cause is not tested here.
 #
 # Two papers look for causes: Xiong et al. (2020) in the large gradients near the output of a fresh post-norm stack,
 # Liu et al. (2020) in how strongly the output depends on the branches.

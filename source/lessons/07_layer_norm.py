@@ -597,7 +597,7 @@ for look, panel in zip((0, 2), fig_axes[1], strict=True):
             behind_by += [row[2] - max(row[:2])] if look == 0 else []
     panel.set(ylim=(0, None), title=f"after {left_out['looks'][look]} steps")
 fig_axes[1][0].set_ylabel("loss on 300 unseen dates"), fig_axes[1][1].legend(loc="lower right")
-title = "RMSNorm leaves the mean in: a little slower at the start, nearly as good at the end"
+title = "RMSNorm leaves the mean in: slower at the start, nearly as good at the end"
 _ = fig_axes[0].suptitle(title, x=0.01, ha="left", fontsize=11)
 final = [[left_out["losses"][place][kind][seed][2] for kind in kinds] for place in ("post", "pre") for seed in range(5)]
 ratios = [rms / full - 1 for full, _, rms in final]

@@ -445,10 +445,11 @@ assert all(b < a for a, b in zip(result[4, "nothing"]["right"], result[1, "nothi
 
 # %% [markdown]
 # Undivided, the translator still learns. (At its widths, 16 and 64, the pictures show less saturation than at 1024.)
-# But with every seed it begins more slowly than with the root and is still behind after 500 steps, further with one
-# wide head than with four narrow ones. Dividing by $d$ costs only a slower beginning here. (Section 1's translator
-# was trained with the root. One trained with $d$ may make up for that with larger $W_Q$ and $W_K$.) So the root is
-# not the only divisor that works. What it gives, for random `q` and `k`, is scores of the same size at every width.
+# But with every seed its loss after 100 steps is higher than with the root, and after 500 steps it is still behind,
+# further with one wide head than with four narrow ones. Dividing by $d$ costs only a slower beginning here. (Section
+# 1's translator was trained with the root. One trained with $d$ may make up for that with larger $W_Q$ and $W_K$.) So
+# the root is not the only divisor that works. What it gives, for random `q` and `k`, is scores of the same size at
+# every width.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: is a fresh translator like random numbers?
@@ -834,7 +835,7 @@ with replace_attention(model, yours):
     print(f"{exact_match(model, tokenizer, held_out):.1%} of the dates are right, as before: {whole:.1%}")
 
 # %% [markdown]
-# Put in your own birthday. In the package the same function is called `scaled_dot_product_attention`; it adds one
+# Put in your own birthday. In the package the same function is called `scaled_dot_product_attention`; it adds a
 # line, against the `nan` of rows in which every key is hidden.
 #
 # ## 11. Check yourself

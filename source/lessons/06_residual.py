@@ -307,8 +307,8 @@ predict(
 # are added to it, and the sum grows at every sub-layer. **Here skips cure vanishing, but bring exploding.** (The
 # search terms are **vanishing gradient** and **exploding gradient**.)
 #
-# With a norm the gradient arrives within a factor of 10 of its size at the top, even without a skip. We come back to
-# that in section 6.
+# With a norm the gradient arrives within a factor of 10 of its size at the top, even without a skip. (The lines are
+# medians of five seeds; a single stack can be further off.) We come back to that in section 6.
 #
 # </details>
 #
@@ -415,8 +415,8 @@ assert 60 < doublings < 67 and 50 < variance["pre-norm"][-1] < 75
 # section 2. We take each of the five ways, from PyTorch's **initialisation**, the small random numbers with which it
 # makes a layer. (Pre-norm has one more norm here, after the last sub-layer, since no norm stands on its skips.)
 #
-# Watch *norm only*. In section 4 its gradient stayed within a factor of 10, without any skip. Does such a stack
-# learn? First, how much of the gradient arrives at the bottom here, before training? Medians of five seeds:
+# Watch *norm only*. In section 4 its median gradient stayed within a factor of 10, without any skip. Does such a
+# stack learn? First, how much of the gradient arrives at the bottom here, before training? Medians of five seeds:
 
 # %% jupyter={"source_hidden": true}
 before = {
@@ -547,8 +547,8 @@ assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-no
 # right (the median); with ReLU and gain 1 it gets 25 %. But with skips the same tanh branches get 65 %.
 #
 # Without skips this stack also loses *directions*. Vectors of 32 numbers have room for 32 at right angles. Before
-# training, 1.5 of them come through; with skips, 4.6 do. So without skips an input's gradient arrives mostly along
-# one line, nearly whatever it was at the top.
+# training, 1.5 of them come through; with skips, 4.6 do. So without skips most random gradients at
+# the top reach an input mainly along one line.
 #
 # **So besides the size, ask whether different inputs are still different at the top, and different gradients still
 # different at the bottom.**
@@ -623,10 +623,10 @@ assert crushed[2] > 0.6 and max(squeezed for *_, squeezed in trial.values()) < 0
 
 # %% [markdown] tags=["deeper"]
 # Random matrices without skips bring the inputs nearest to one line, some to one end of it and some to the other.
-# They leave hardly more than one direction, so an input's gradient arrives mostly along one line, nearly whatever it
-# was at the top. And they learn least. Either cure will do: add skips, or start from rotations. (Saxe et al. (2013)
-# trained deep networks without skips from such a start.) Both together gain nothing more. (These three stacks learn
-# about equally well, whether 3.6 directions come through or 10: the count does not rank them.)
+# They leave hardly more than one direction, so most random gradients at the top reach an input mainly along one line.
+# And they learn least. Either cure will do: add skips, or start from rotations. (Saxe et al. (2013) trained deep
+# networks without skips from such a start.) Both together gain nothing more. (These three stacks learn about equally
+# well, whether 3.6 directions come through or 10: the count does not rank them.)
 
 # %% [markdown]
 # ### Skips alone: saved by a small start
@@ -844,8 +844,8 @@ for name, way in placed.items():
     assert arrives < 1e-10 if "W" in name else 3 < arrives < 15
 
 # %% [markdown]
-# With PyTorch's small matrices on the line the gradient is gone again. (Larger ones can keep its size, but lose
-# directions: folded below.)
+# With PyTorch's small matrices on the line the gradient is gone again. (Random ones of gain 1 keep its size, but
+# lose directions: folded below.)
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: larger matrices, and the directions

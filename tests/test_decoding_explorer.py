@@ -373,6 +373,14 @@ WITHOUT_AN_ANSWER = """async (module) => {
 
 
 @pytest.mark.browser
+def test_a_saved_page_asks_for_nothing_that_takes_a_kernel(page, tmp_path):
+    opened(page, tmp_path, gpt(beams=2))
+    assert page.get_by_label("beams", exact=True).is_disabled() and page.get_by_label("length penalty").is_disabled()
+    assert "Choose the first token" not in page.inner_text(".tl-decoding")
+    assert "A saved page keeps what was written" in page.inner_text(".tl-decoding .told")
+
+
+@pytest.mark.browser
 def test_where_no_kernel_answers_the_reader_is_told_and_the_sliders_still_move(page, tmp_path):
     explorer = gpt()
     page.clock.install()

@@ -108,6 +108,28 @@ def test_columns_that_a_cell_printed_stay_columns_on_a_phone(page, tmp_path):
 
 
 @pytest.mark.browser
+def test_on_paper_all_stands_open_but_the_code_and_nothing_is_cut(page, tmp_path):
+    code = nbformat.v4.new_code_cell(f"print({' + '.join(['1'] * 60)})")
+    shown = nbformat.v4.new_output("stream", text="the answer\n")
+    answer = nbformat.v4.new_code_cell("hidden = 1", outputs=[shown])
+    answer.metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
+    text = nbformat.v4.new_markdown_cell("# 07 A *title*\n\n<details><summary>Why?</summary>\n\nBecause.\n\n</details>")
+    heading = nbformat.v4.new_markdown_cell("## Why $\\sqrt d$?")
+    nbformat.write(nbformat.v4.new_notebook(cells=[text, heading, code, answer]), tmp_path / "a.ipynb")
+    page.set_viewport_size({"width": 700, "height": 900})
+    page.goto(export(tmp_path / "a.ipynb").as_uri())
+    assert page.title() == "07 A title" and page.locator("h2 math msqrt").count() == 1
+    assert page.locator(".jp-Cell-inputWrapper[tabindex]").count() == 0
+    said = [page.get_by_text(words, exact=True) for words in ("the answer", "Because.")]
+    assert not any(one.is_visible() for one in said)
+    page.emulate_media(media="print")
+    assert all(one.is_visible() for one in said)
+    assert not page.get_by_text("hidden = 1").is_visible() and not page.get_by_text("What it shows").is_visible()
+    needed, there = page.locator(".highlight pre").first.evaluate("(e) => [e.scrollWidth, e.clientWidth]")
+    assert needed <= there
+
+
+@pytest.mark.browser
 def test_a_wide_picture_can_be_read_on_a_phone(page, tmp_path):
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(export(ROOT / "notebooks" / "04_multi_head.ipynb", tmp_path / "lesson.html").as_uri())

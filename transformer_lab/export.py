@@ -39,8 +39,14 @@ FOLDED = """
   .jp-RenderedMarkdown p > img, .jp-RenderedHTML > img { max-width: 620px !important }
 }
 .jp-RenderedMarkdown details { margin-bottom: 1em }
-/* A part beside the road is folded on the screen; on paper nobody could open it. */
-@media print { .jp-part > summary { display: none } .jp-part::details-content { content-visibility: visible } }
+/* On paper nobody could open what is folded, or scroll: all stands open but the code, and lines of code wrap. */
+@media print {
+  details:not(.jp-code)::details-content { content-visibility: visible }
+  .jp-part > summary, .jp-shows > summary, .jp-code:not([open]) { display: none }
+  .highlight pre { white-space: pre-wrap; overflow-wrap: anywhere }
+  .jp-RenderedText pre { font-size: 8pt }
+  h1, h2, h3, h4, h5 { break-after: avoid }
+}
 </style>
 {%- endblock -%}
 {%- block any_cell -%}
@@ -49,16 +55,16 @@ FOLDED = """
 {%- if cell.metadata.begins %}<details class="jp-folded jp-part"><summary>Open this part</summary>{% endif %}
 {{- "</details>" * cell.metadata.ends_after }}
 {%- endblock -%}
-{%- macro fold(inside, folded, words) -%}
+{%- macro fold(inside, folded, kind, words) -%}
 {%- if not folded %}{{ inside }}{% else %}
-<details class="jp-folded"><summary>{{ words }}</summary>{{ inside }}</details>
+<details class="jp-folded {{ kind }}"><summary>{{ words }}</summary>{{ inside }}</details>
 {% endif -%}
 {%- endmacro -%}
 {%- block input_group -%}
-{{ fold(super(), cell.metadata.get("jupyter", {}).get("source_hidden"), "Code") }}
+{{ fold(super(), cell.metadata.get("jupyter", {}).get("source_hidden"), "jp-code", "Code") }}
 {%- endblock -%}
 {%- block output_group -%}
-{{ fold(super(), cell.metadata.get("jupyter", {}).get("outputs_hidden"), "What it shows: open it after your guess") }}
+{{ fold(super(), cell.metadata.get("jupyter", {}).get("outputs_hidden"), "jp-shows", "What it shows") }}
 {%- endblock -%}
 """
 
@@ -74,6 +80,10 @@ class MathMLRenderer(IPythonRenderer):
 
     def block_html(self, html: str) -> str:
         return super().block_html(IN_HTML.sub(lambda found: mathml(found[1], "inline"), html))
+
+    def heading(self, text: str, level: int, **attributes) -> str:
+        # nbconvert reads it as XML, to add an anchor, and writes a formula in it with a prefix that HTML does not know.
+        return super().heading(text, level, **attributes).replace("ns0:", "").replace(":ns0", "")
 
     def _html_embed_images(self, html: str) -> str:
         # nbconvert closes what such a piece leaves open: a <details> would end before what it hides.
@@ -115,10 +125,20 @@ def export(notebook: Path, page: Path | None = None) -> Path:
     for cell in book.cells:
         for output in cell.get("outputs", ()):
             as_picture(output)
+    book.metadata.title = title_of(book) or notebook.stem
     place = {"metadata": {"name": notebook.stem, "path": str(notebook.parent)}}
     body, _ = PageExporter().from_notebook_node(book, place)
-    write_whole(page, body)
+    write_whole(
+        page, body.replace(' tabindex="0"', "")
+    )  # nbconvert's on each cell: links and folds are enough to reach
     return page
+
+
+def title_of(book) -> str:
+    """The notebook's first heading of the first level, or nothing."""
+    texts = (cell.source for cell in book.cells if cell.cell_type == "markdown")
+    found = next(filter(None, (re.match("# +(.+)", text) for text in texts)), None)
+    return re.sub("[*`$]", "", found[1]).strip() if found else ""
 
 
 def mark_parts(cells: list) -> None:

@@ -23,7 +23,7 @@ PAGE = """<!doctype html>
 header { display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: baseline; font: 0.8rem system-ui, sans-serif }
 header :is(h1, p) { margin: 0 0 0.5rem; overflow-wrap: anywhere }
 header h1 { font-size: 1rem }
-@media (prefers-color-scheme: dark) { body { color: #e6e6e6; background: #121212 } }
+@media screen and (prefers-color-scheme: dark) { body { color: #e6e6e6; background: #121212 } }
 %(css)s</style>
 </head>
 <body>

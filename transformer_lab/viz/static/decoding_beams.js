@@ -13,6 +13,7 @@ export function beamPanel(parent, model, write) {
     value === 1 ? "1 (greedy)" : String(value)));
   const penalty = slider(controls, "length penalty", { min: -10, max: 20 }, (value) => choose(model, { length_penalty: value / 10 }), (value) => (
     signed(value / 10, 1)));
+  for (const { input } of [beams, penalty]) input.disabled = !model.send; // to search again takes a kernel
   const scroll = html(section, "div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "the tree of beams" });
   const tree = svg(scroll, "svg", { role: "img" });
   const table = html(html(section, "div", { class: "texts" }), "table");

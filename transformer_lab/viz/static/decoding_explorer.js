@@ -6,6 +6,7 @@ import { beamPanel } from "./decoding_beams.js";
 import { button, choose, html, once, panel, patience, signed, speaker, stage, watch } from "./kit.js";
 import { textField } from "./text_field.js";
 
+const NO_KERNEL = "A saved page keeps what was written and searched; to go on takes a notebook.";
 const NAMES = ["step", "logits", "search", "draws", "answered", "romanised", "text", "heard", "message", "written",
   "temperature", "top_k", "top_p", "min_p", "beams", "length_penalty"];
 
@@ -60,7 +61,7 @@ function writtenLine(parent, model, write) {
       html(chip, "span", { class: "share" }, inPercent(Math.exp(log_probs[i])));
     });
     if (!labels.length) html(line, "span", { class: "soft" }, "nothing");
-    told.textContent = verdict(step(), model.get("search").greedy);
+    told.textContent = now().length || model.send ? verdict(step(), model.get("search").greedy) : NO_KERNEL;
     if (made) {
       made.likeliest.disabled = made.draw.disabled = !ids.length;
       made.undo.disabled = made.restart.disabled = !labels.length;

@@ -79,7 +79,7 @@ def test_a_page_opened_again_shows_the_guess_and_says_that_python_is_gone(lab, p
     lab.open("again.ipynb")
     eventually(lambda: is_pressed(page, "stays"))
     button(page, "grows").click()
-    eventually(lambda: page.get_by_text("No answer from Python yet.").is_visible())
+    eventually(lambda: page.get_by_text("No answer from Python yet").is_visible())
     assert is_pressed(page, "stays")
 
 
@@ -89,7 +89,7 @@ def test_a_restart_forgets_nothing_that_it_shows(lab, page):
     page.wait_for_selector(".tl-guess button")
     lab.restart()
     button(page, "grows").click()
-    eventually(lambda: page.get_by_text("No answer from Python yet.").is_visible())
+    eventually(lambda: page.get_by_text("No answer from Python yet").is_visible())
     assert not is_pressed(page, "grows")  # what is not kept is not shown as kept
 
 

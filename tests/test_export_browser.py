@@ -111,6 +111,8 @@ def test_columns_that_a_cell_printed_stay_columns_on_a_phone(page, tmp_path):
 def test_on_paper_all_stands_open_but_the_code_and_nothing_is_cut(page, tmp_path):
     code = nbformat.v4.new_code_cell(f"print({' + '.join(['1'] * 60)})")
     shown = nbformat.v4.new_output("stream", text="the answer\n")
+    table = nbformat.v4.new_output("display_data", {"text/html": '<div class="scrolls" tabindex="0">a table</div>'})
+    code.outputs = [table]
     answer = nbformat.v4.new_code_cell("hidden = 1", outputs=[shown])
     answer.metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
     text = nbformat.v4.new_markdown_cell("# 07 A *title*\n\n<details><summary>Why?</summary>\n\nBecause.\n\n</details>")
@@ -120,6 +122,7 @@ def test_on_paper_all_stands_open_but_the_code_and_nothing_is_cut(page, tmp_path
     page.goto(export(tmp_path / "a.ipynb").as_uri())
     assert page.title() == "07 A title" and page.locator("h2 math msqrt").count() == 1
     assert page.locator(".jp-Cell-inputWrapper[tabindex]").count() == 0
+    assert page.locator(".scrolls[tabindex='0']").count() == 1  # what a cell itself shows stays within reach
     said = [page.get_by_text(words, exact=True) for words in ("the answer", "Because.")]
     assert not any(one.is_visible() for one in said)
     page.emulate_media(media="print")

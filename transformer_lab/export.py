@@ -128,9 +128,8 @@ def export(notebook: Path, page: Path | None = None) -> Path:
     book.metadata.title = title_of(book) or notebook.stem
     place = {"metadata": {"name": notebook.stem, "path": str(notebook.parent)}}
     body, _ = PageExporter().from_notebook_node(book, place)
-    write_whole(
-        page, body.replace(' tabindex="0"', "")
-    )  # nbconvert's on each cell: links and folds are enough to reach
+    stop = 'class="jp-Cell-inputWrapper" tabindex="0"'  # nbconvert would stop at every cell: links and folds are enough
+    write_whole(page, body.replace(stop, stop.removesuffix(' tabindex="0"')))
     return page
 
 
